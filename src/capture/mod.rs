@@ -1,0 +1,28 @@
+//! Where packets come from: capture files and live interfaces, behind one trait.
+
+use crate::packet::Frame;
+
+/// Gives frames in the order in which they were captured.
+pub trait PacketSource {
+    /// What can go wrong while reading.
+    type Error;
+
+    /// Hands up to `max` frames to `deliver`, then says how things stand.
+    ///
+    /// A live source waits at most its block timeout for the first frame; a file never waits.
+    ///
+    /// # Errors
+    /// What stopped the source; the frames before it have been delivered.
+    fn read<F: FnMut(Frame<'_>)>(&mut self, max: usize, deliver: F) -> Result<Progress, Self::Error>;
+}
+
+/// How a source stands after a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Frames were delivered; there may be more at once.
+    Delivered,
+    /// Nothing came within the block timeout (live sources only).
+    Idle,
+    /// The source has ended (files only).
+    End,
+}

@@ -1,0 +1,359 @@
+//! The schema: one table from which the CSV header, the documentation, and a model's feature list come.
+//!
+//! Names are the column names of the reference meter (FEATURES.md section 4), so that its data sets and
+//! ours read alike. A column is *portable* when both profiles give the same value for the same
+//! packets, up to the marked undefined cases, which a model's transform maps to 0 in both.
+
+use std::fmt;
+
+/// Position of a numeric feature column in [`FEATURES`] and in every [`super::FeatureVector`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeatureId(u8);
+
+/// One numeric feature column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// The CICFlowMeter column name.
+    pub column: &'static str,
+    /// The same as an identifier: lower case, underscores.
+    pub key: &'static str,
+    /// Unit of the value.
+    pub unit: Unit,
+    /// How the reference prints it.
+    pub kind: Kind,
+    /// What it is, in the standard profile.
+    pub definition: &'static str,
+    /// Where the `cic` profile differs, if it does.
+    pub difference: Option<&'static str>,
+    /// Whether both profiles give the same value for the same packets.
+    pub portable: bool,
+}
+
+/// How a column's defined values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Integer,
+    /// A double.
+    Double,
+}
+
+/// Units of feature columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Micros,
+    /// Bytes.
+    Bytes,
+    /// Squared bytes.
+    BytesSquared,
+    /// Packets.
+    Packets,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// Packets per second.
+    PacketsPerSecond,
+    /// Raw TCP window units, unscaled.
+    WindowUnits,
+    /// A bare number.
+    Ratio,
+}
+
+/// How many numeric feature columns there are.
+pub const FEATURE_COUNT: usize = FEATURES.len();
+
+/// The columns before the features: who and when. Never features of a model.
+pub const IDENTITY_COLUMNS: [&str; 7] =
+    ["Flow ID", "Src IP", "Src Port", "Dst IP", "Dst Port", "Protocol", "Timestamp"];
+
+/// The column after the features.
+pub const LABEL_COLUMN: &str = "Label";
+
+/// What the reference prints in [`LABEL_COLUMN`].
+pub const NO_LABEL: &str = "NeedManualLabel";
+
+impl FeatureId {
+    /// The feature at a position of [`FEATURES`].
+    #[must_use]
+    pub fn new(position: usize) -> Option<Self> {
+        u8::try_from(position).ok().filter(|_| position < FEATURE_COUNT).map(Self)
+    }
+
+    /// The feature of a column name or key, without regard to case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.trim();
+        let is_it = |f: &Feature| f.column.eq_ignore_ascii_case(name) || f.key.eq_ignore_ascii_case(name);
+        FEATURES.iter().position(is_it).and_then(Self::new)
+    }
+
+    /// Every feature, in column order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..FEATURE_COUNT).filter_map(Self::new)
+    }
+
+    /// Position in [`FEATURES`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The feature's row of the table.
+    #[must_use]
+    pub fn feature(self) -> &'static Feature {
+        FEATURES.get(self.index()).unwrap_or(&FEATURES[0])
+    }
+}
+
+impl fmt::Display for FeatureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.feature().column)
+    }
+}
+
+impl Unit {
+    /// The unit as the documentation prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Micros => "µs",
+            Self::Bytes => "bytes",
+            Self::BytesSquared => "bytes²",
+            Self::Packets => "packets",
+            Self::BytesPerSecond => "bytes/s",
+            Self::PacketsPerSecond => "packets/s",
+            Self::WindowUnits => "window units",
+            Self::Ratio => "",
+        }
+    }
+}
+
+/// A column that both profiles compute alike.
+const fn same(column: &'static str, key: &'static str, unit: Unit, kind: Kind, definition: &'static str) -> Feature {
+    Feature { column, key, unit, kind, definition, difference: None, portable: true }
+}
+
+impl Feature {
+    /// Portable all the same: the profiles differ only where the value is undefined or outside TCP and UDP.
+    const fn except(self, difference: &'static str) -> Self {
+        Self { difference: Some(difference), ..self }
+    }
+
+    /// Not portable.
+    const fn differs(self, difference: &'static str) -> Self {
+        Self { difference: Some(difference), portable: false, ..self }
+    }
+}
+
+use Kind::{Double, Integer};
+
+/// The numeric feature columns, in the reference's order.
+#[rustfmt::skip]
+pub const FEATURES: [Feature; 79] = [
+    same("Flow Duration", "flow_duration", Unit::Micros, Integer, "last packet − first packet"),
+    same("Total Fwd Packet", "total_fwd_packet", Unit::Packets, Integer, "forward packets"),
+    same("Total Bwd packets", "total_bwd_packets", Unit::Packets, Integer, "backward packets"),
+    same("Total Length of Fwd Packet", "total_length_of_fwd_packet", Unit::Bytes, Double, "sum of forward payload lengths"),
+    same("Total Length of Bwd Packet", "total_length_of_bwd_packet", Unit::Bytes, Double, "sum of backward payload lengths"),
+    same("Fwd Packet Length Max", "fwd_packet_length_max", Unit::Bytes, Double, "greatest forward payload length"),
+    same("Fwd Packet Length Min", "fwd_packet_length_min", Unit::Bytes, Double, "least forward payload length"),
+    same("Fwd Packet Length Mean", "fwd_packet_length_mean", Unit::Bytes, Double, "mean forward payload length"),
+    same("Fwd Packet Length Std", "fwd_packet_length_std", Unit::Bytes, Double, "sample standard deviation of forward payload lengths"),
+    same("Bwd Packet Length Max", "bwd_packet_length_max", Unit::Bytes, Double, "greatest backward payload length"),
+    same("Bwd Packet Length Min", "bwd_packet_length_min", Unit::Bytes, Double, "least backward payload length"),
+    same("Bwd Packet Length Mean", "bwd_packet_length_mean", Unit::Bytes, Double, "mean backward payload length"),
+    same("Bwd Packet Length Std", "bwd_packet_length_std", Unit::Bytes, Double, "sample standard deviation of backward payload lengths"),
+    same("Flow Bytes/s", "flow_bytes_per_second", Unit::BytesPerSecond, Double, "payload bytes of both directions / duration")
+        .except("cic: `Infinity` (`NaN` without payload) when the duration is 0; standard: 0, marked undefined"),
+    same("Flow Packets/s", "flow_packets_per_second", Unit::PacketsPerSecond, Double, "packets of both directions / duration")
+        .except("cic: `Infinity` when the duration is 0; standard: 0, marked undefined"),
+    same("Flow IAT Mean", "flow_iat_mean", Unit::Micros, Double, "mean gap between consecutive packets")
+        .except("cic: `NaN` for one packet; standard: 0, marked undefined"),
+    same("Flow IAT Std", "flow_iat_std", Unit::Micros, Double, "sample standard deviation of the gaps between consecutive packets")
+        .except("cic: `NaN` for one packet; standard: 0, marked undefined"),
+    same("Flow IAT Max", "flow_iat_max", Unit::Micros, Double, "greatest gap between consecutive packets")
+        .except("cic: `NaN` for one packet; standard: 0, marked undefined"),
+    same("Flow IAT Min", "flow_iat_min", Unit::Micros, Double, "least gap between consecutive packets")
+        .except("cic: `NaN` for one packet; standard: 0, marked undefined"),
+    same("Fwd IAT Total", "fwd_iat_total", Unit::Micros, Double, "sum of the gaps between consecutive forward packets"),
+    same("Fwd IAT Mean", "fwd_iat_mean", Unit::Micros, Double, "mean gap between consecutive forward packets"),
+    same("Fwd IAT Std", "fwd_iat_std", Unit::Micros, Double, "sample standard deviation of the gaps between consecutive forward packets"),
+    same("Fwd IAT Max", "fwd_iat_max", Unit::Micros, Double, "greatest gap between consecutive forward packets"),
+    same("Fwd IAT Min", "fwd_iat_min", Unit::Micros, Double, "least gap between consecutive forward packets"),
+    same("Bwd IAT Total", "bwd_iat_total", Unit::Micros, Double, "sum of the gaps between consecutive backward packets"),
+    same("Bwd IAT Mean", "bwd_iat_mean", Unit::Micros, Double, "mean gap between consecutive backward packets"),
+    same("Bwd IAT Std", "bwd_iat_std", Unit::Micros, Double, "sample standard deviation of the gaps between consecutive backward packets"),
+    same("Bwd IAT Max", "bwd_iat_max", Unit::Micros, Double, "greatest gap between consecutive backward packets"),
+    same("Bwd IAT Min", "bwd_iat_min", Unit::Micros, Double, "least gap between consecutive backward packets"),
+    same("Fwd PSH Flags", "fwd_psh_flags", Unit::Packets, Integer, "forward packets with PSH"),
+    same("Bwd PSH Flags", "bwd_psh_flags", Unit::Packets, Integer, "backward packets with PSH"),
+    same("Fwd URG Flags", "fwd_urg_flags", Unit::Packets, Integer, "forward packets with URG"),
+    same("Bwd URG Flags", "bwd_urg_flags", Unit::Packets, Integer, "backward packets with URG"),
+    same("Fwd RST Flags", "fwd_rst_flags", Unit::Packets, Integer, "forward packets with RST")
+        .differs("cic: the flow's first packet is not counted (Q20)"),
+    same("Bwd RST Flags", "bwd_rst_flags", Unit::Packets, Integer, "backward packets with RST")
+        .differs("cic: the flow's first packet is not counted (Q20)"),
+    same("Fwd Header Length", "fwd_header_length", Unit::Bytes, Integer, "sum of forward L4 header lengths")
+        .except("standard: ICMP headers count 8 bytes (Q9)"),
+    same("Bwd Header Length", "bwd_header_length", Unit::Bytes, Integer, "sum of backward L4 header lengths")
+        .except("standard: ICMP headers count 8 bytes (Q9)"),
+    same("Fwd Packets/s", "fwd_packets_per_second", Unit::PacketsPerSecond, Double, "forward packets / duration; 0 when the duration is not positive"),
+    same("Bwd Packets/s", "bwd_packets_per_second", Unit::PacketsPerSecond, Double, "backward packets / duration; 0 when the duration is not positive"),
+    same("Packet Length Min", "packet_length_min", Unit::Bytes, Double, "least payload length"),
+    same("Packet Length Max", "packet_length_max", Unit::Bytes, Double, "greatest payload length"),
+    same("Packet Length Mean", "packet_length_mean", Unit::Bytes, Double, "mean payload length"),
+    same("Packet Length Std", "packet_length_std", Unit::Bytes, Double, "sample standard deviation of payload lengths"),
+    same("Packet Length Variance", "packet_length_variance", Unit::BytesSquared, Double, "sample variance of payload lengths"),
+    same("FIN Flag Count", "fin_flag_count", Unit::Packets, Integer, "packets with FIN, both directions"),
+    same("SYN Flag Count", "syn_flag_count", Unit::Packets, Integer, "packets with SYN, both directions"),
+    same("RST Flag Count", "rst_flag_count", Unit::Packets, Integer, "packets with RST, both directions"),
+    same("PSH Flag Count", "psh_flag_count", Unit::Packets, Integer, "packets with PSH, both directions"),
+    same("ACK Flag Count", "ack_flag_count", Unit::Packets, Integer, "packets with ACK, both directions"),
+    same("URG Flag Count", "urg_flag_count", Unit::Packets, Integer, "packets with URG, both directions"),
+    same("CWR Flag Count", "cwr_flag_count", Unit::Packets, Integer, "packets with CWR, both directions"),
+    same("ECE Flag Count", "ece_flag_count", Unit::Packets, Integer, "packets with ECE, both directions"),
+    same("Down/Up Ratio", "down_up_ratio", Unit::Ratio, Double, "backward packets / forward packets; 0 without forward packets"),
+    same("Average Packet Size", "average_packet_size", Unit::Bytes, Double, "payload bytes / packets"),
+    same("Fwd Segment Size Avg", "fwd_segment_size_avg", Unit::Bytes, Double, "forward payload bytes / forward packets; 0 without any"),
+    same("Bwd Segment Size Avg", "bwd_segment_size_avg", Unit::Bytes, Double, "backward payload bytes / backward packets; 0 without any"),
+    same("Fwd Bytes/Bulk Avg", "fwd_bytes_per_bulk_avg", Unit::Bytes, Double, "bytes in forward bulks / bulks; 0 without any")
+        .differs("cic: integer division (Q18)"),
+    same("Fwd Packet/Bulk Avg", "fwd_packets_per_bulk_avg", Unit::Packets, Double, "packets in forward bulks / bulks; 0 without any")
+        .differs("cic: integer division (Q18)"),
+    same("Fwd Bulk Rate Avg", "fwd_bulk_rate_avg", Unit::BytesPerSecond, Double, "bytes in forward bulks / time in them; 0 without any")
+        .differs("cic: truncated to an integer (Q18)"),
+    same("Bwd Bytes/Bulk Avg", "bwd_bytes_per_bulk_avg", Unit::Bytes, Double, "bytes in backward bulks / bulks; 0 without any")
+        .differs("cic: integer division (Q18)"),
+    same("Bwd Packet/Bulk Avg", "bwd_packets_per_bulk_avg", Unit::Packets, Double, "packets in backward bulks / bulks; 0 without any")
+        .differs("cic: integer division (Q18)"),
+    same("Bwd Bulk Rate Avg", "bwd_bulk_rate_avg", Unit::BytesPerSecond, Double, "bytes in backward bulks / time in them; 0 without any")
+        .differs("cic: truncated to an integer (Q18)"),
+    same("Subflow Fwd Packets", "subflow_fwd_packets", Unit::Packets, Double, "forward packets / subflows, where a gap above 1 s begins a new subflow")
+        .differs("cic: integer division by the number of packets (Q18)"),
+    same("Subflow Fwd Bytes", "subflow_fwd_bytes", Unit::Bytes, Double, "forward payload bytes / subflows")
+        .differs("cic: integer division by the number of packets (Q18)"),
+    same("Subflow Bwd Packets", "subflow_bwd_packets", Unit::Packets, Double, "backward packets / subflows, where a gap above 1 s begins a new subflow")
+        .differs("cic: integer division by the number of packets (Q18)"),
+    same("Subflow Bwd Bytes", "subflow_bwd_bytes", Unit::Bytes, Double, "backward payload bytes / subflows")
+        .differs("cic: integer division by the number of packets (Q18)"),
+    same("FWD Init Win Bytes", "fwd_init_win_bytes", Unit::WindowUnits, Integer, "raw TCP window of the first forward packet, if it is a SYN; −1 if unseen")
+        .differs("cic: window of the flow's first packet if that is forward, else 0 (Q7)"),
+    same("Bwd Init Win Bytes", "bwd_init_win_bytes", Unit::WindowUnits, Integer, "raw TCP window of the first backward packet, if it is a SYN; −1 if unseen")
+        .differs("cic: window of the last backward packet (Q7)"),
+    same("Fwd Act Data Pkts", "fwd_act_data_pkts", Unit::Packets, Integer, "forward packets with payload")
+        .differs("cic: the flow's first packet is not counted (Q20)"),
+    same("Fwd Seg Size Min", "fwd_seg_size_min", Unit::Bytes, Integer, "least forward L4 header length; 0 without forward packets")
+        .differs("cic: 0 if the flow's first packet is backward (Q4)"),
+    same("Active Mean", "active_mean", Unit::Micros, Double, "mean of the active periods (packets with gaps of at most 5 s); 0 without any")
+        .differs("cic: the last active period is never closed (Q17)"),
+    same("Active Std", "active_std", Unit::Micros, Double, "sample standard deviation of the active periods (packets with gaps of at most 5 s); 0 without any")
+        .differs("cic: the last active period is never closed (Q17)"),
+    same("Active Max", "active_max", Unit::Micros, Double, "greatest of the active periods (packets with gaps of at most 5 s); 0 without any")
+        .differs("cic: the last active period is never closed (Q17)"),
+    same("Active Min", "active_min", Unit::Micros, Double, "least of the active periods (packets with gaps of at most 5 s); 0 without any")
+        .differs("cic: the last active period is never closed (Q17)"),
+    same("Idle Mean", "idle_mean", Unit::Micros, Double, "mean of the gaps above 5 s; 0 without any"),
+    same("Idle Std", "idle_std", Unit::Micros, Double, "sample standard deviation of the gaps above 5 s; 0 without any"),
+    same("Idle Max", "idle_max", Unit::Micros, Double, "greatest of the gaps above 5 s; 0 without any"),
+    same("Idle Min", "idle_min", Unit::Micros, Double, "least of the gaps above 5 s; 0 without any"),
+    same("Total TCP Flow Time", "total_tcp_flow_time", Unit::Micros, Integer, "time from the first packet of the connection's first flow to this flow's last packet; 0 unless TCP"),
+];
+
+/// The features by name, for the code that fills them.
+pub(super) mod column {
+    pub(in super::super) const FLOW_DURATION: usize = 0;
+    pub(in super::super) const TOTAL_FWD_PACKET: usize = 1;
+    pub(in super::super) const TOTAL_BWD_PACKETS: usize = 2;
+    pub(in super::super) const TOTAL_LENGTH_OF_FWD_PACKET: usize = 3;
+    pub(in super::super) const TOTAL_LENGTH_OF_BWD_PACKET: usize = 4;
+    pub(in super::super) const FWD_PACKET_LENGTH_MAX: usize = 5;
+    pub(in super::super) const FWD_PACKET_LENGTH_MIN: usize = 6;
+    pub(in super::super) const FWD_PACKET_LENGTH_MEAN: usize = 7;
+    pub(in super::super) const FWD_PACKET_LENGTH_STD: usize = 8;
+    pub(in super::super) const BWD_PACKET_LENGTH_MAX: usize = 9;
+    pub(in super::super) const BWD_PACKET_LENGTH_MIN: usize = 10;
+    pub(in super::super) const BWD_PACKET_LENGTH_MEAN: usize = 11;
+    pub(in super::super) const BWD_PACKET_LENGTH_STD: usize = 12;
+    pub(in super::super) const FLOW_BYTES_PER_SECOND: usize = 13;
+    pub(in super::super) const FLOW_PACKETS_PER_SECOND: usize = 14;
+    pub(in super::super) const FLOW_IAT_MEAN: usize = 15;
+    pub(in super::super) const FLOW_IAT_STD: usize = 16;
+    pub(in super::super) const FLOW_IAT_MAX: usize = 17;
+    pub(in super::super) const FLOW_IAT_MIN: usize = 18;
+    pub(in super::super) const FWD_IAT_TOTAL: usize = 19;
+    pub(in super::super) const FWD_IAT_MEAN: usize = 20;
+    pub(in super::super) const FWD_IAT_STD: usize = 21;
+    pub(in super::super) const FWD_IAT_MAX: usize = 22;
+    pub(in super::super) const FWD_IAT_MIN: usize = 23;
+    pub(in super::super) const BWD_IAT_TOTAL: usize = 24;
+    pub(in super::super) const BWD_IAT_MEAN: usize = 25;
+    pub(in super::super) const BWD_IAT_STD: usize = 26;
+    pub(in super::super) const BWD_IAT_MAX: usize = 27;
+    pub(in super::super) const BWD_IAT_MIN: usize = 28;
+    pub(in super::super) const FWD_PSH_FLAGS: usize = 29;
+    pub(in super::super) const BWD_PSH_FLAGS: usize = 30;
+    pub(in super::super) const FWD_URG_FLAGS: usize = 31;
+    pub(in super::super) const BWD_URG_FLAGS: usize = 32;
+    pub(in super::super) const FWD_RST_FLAGS: usize = 33;
+    pub(in super::super) const BWD_RST_FLAGS: usize = 34;
+    pub(in super::super) const FWD_HEADER_LENGTH: usize = 35;
+    pub(in super::super) const BWD_HEADER_LENGTH: usize = 36;
+    pub(in super::super) const FWD_PACKETS_PER_SECOND: usize = 37;
+    pub(in super::super) const BWD_PACKETS_PER_SECOND: usize = 38;
+    pub(in super::super) const PACKET_LENGTH_MIN: usize = 39;
+    pub(in super::super) const PACKET_LENGTH_MAX: usize = 40;
+    pub(in super::super) const PACKET_LENGTH_MEAN: usize = 41;
+    pub(in super::super) const PACKET_LENGTH_STD: usize = 42;
+    pub(in super::super) const PACKET_LENGTH_VARIANCE: usize = 43;
+    pub(in super::super) const FIN_FLAG_COUNT: usize = 44;
+    pub(in super::super) const SYN_FLAG_COUNT: usize = 45;
+    pub(in super::super) const RST_FLAG_COUNT: usize = 46;
+    pub(in super::super) const PSH_FLAG_COUNT: usize = 47;
+    pub(in super::super) const ACK_FLAG_COUNT: usize = 48;
+    pub(in super::super) const URG_FLAG_COUNT: usize = 49;
+    pub(in super::super) const CWR_FLAG_COUNT: usize = 50;
+    pub(in super::super) const ECE_FLAG_COUNT: usize = 51;
+    pub(in super::super) const DOWN_UP_RATIO: usize = 52;
+    pub(in super::super) const AVERAGE_PACKET_SIZE: usize = 53;
+    pub(in super::super) const FWD_SEGMENT_SIZE_AVG: usize = 54;
+    pub(in super::super) const BWD_SEGMENT_SIZE_AVG: usize = 55;
+    pub(in super::super) const FWD_BYTES_PER_BULK_AVG: usize = 56;
+    pub(in super::super) const FWD_PACKETS_PER_BULK_AVG: usize = 57;
+    pub(in super::super) const FWD_BULK_RATE_AVG: usize = 58;
+    pub(in super::super) const BWD_BYTES_PER_BULK_AVG: usize = 59;
+    pub(in super::super) const BWD_PACKETS_PER_BULK_AVG: usize = 60;
+    pub(in super::super) const BWD_BULK_RATE_AVG: usize = 61;
+    pub(in super::super) const SUBFLOW_FWD_PACKETS: usize = 62;
+    pub(in super::super) const SUBFLOW_FWD_BYTES: usize = 63;
+    pub(in super::super) const SUBFLOW_BWD_PACKETS: usize = 64;
+    pub(in super::super) const SUBFLOW_BWD_BYTES: usize = 65;
+    pub(in super::super) const FWD_INIT_WIN_BYTES: usize = 66;
+    pub(in super::super) const BWD_INIT_WIN_BYTES: usize = 67;
+    pub(in super::super) const FWD_ACT_DATA_PKTS: usize = 68;
+    pub(in super::super) const FWD_SEG_SIZE_MIN: usize = 69;
+    pub(in super::super) const ACTIVE_MEAN: usize = 70;
+    pub(in super::super) const ACTIVE_STD: usize = 71;
+    pub(in super::super) const ACTIVE_MAX: usize = 72;
+    pub(in super::super) const ACTIVE_MIN: usize = 73;
+    pub(in super::super) const IDLE_MEAN: usize = 74;
+    pub(in super::super) const IDLE_STD: usize = 75;
+    pub(in super::super) const IDLE_MAX: usize = 76;
+    pub(in super::super) const IDLE_MIN: usize = 77;
+    pub(in super::super) const TOTAL_TCP_FLOW_TIME: usize = 78;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_keys_are_unique_and_found() {
+        for id in FeatureId::all() {
+            let Feature { column, key, .. } = id.feature();
+            assert_eq!(FeatureId::named(column), Some(id), "{column}");
+            assert_eq!(FeatureId::named(key), Some(id), "{key}");
+        }
+        assert_eq!(FeatureId::named("Src Port"), None);
+        assert_eq!(FeatureId::new(FEATURE_COUNT), None);
+    }
+}

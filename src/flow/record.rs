@@ -1,0 +1,107 @@
+//! A finished flow, or the part of one that a verdict is asked for.
+
+use super::key::{FiveTuple, FlowKey};
+use super::state::FlowState;
+
+/// One flow as it leaves the table: oriented tuple, state, and why it left.
+#[derive(Clone, Debug)]
+pub struct FlowRecord {
+    /// Initiator to responder.
+    pub tuple: FiveTuple,
+    /// The tuple under which the table first stored this key; the reference prints its Flow ID from it (quirk Q6).
+    pub stored_as: FiveTuple,
+    /// Counters and sums at the moment of the record.
+    pub state: FlowState,
+    /// Why the flow ended.
+    pub end: EndReason,
+}
+
+impl FlowRecord {
+    /// Whether this record is one part of a flow that the active timeout cuts.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.state.part > 0 || self.end == EndReason::ActiveTimeout
+    }
+
+    /// The canonical key.
+    #[must_use]
+    pub fn key(&self) -> FlowKey {
+        FlowKey::from(self.tuple)
+    }
+
+    /// A number for this flow in logs: FNV-1a over the canonical tuple, start time and part, cut to
+    /// 53 bits so that JSON readers keep it whole. The same flow has the same number in every run.
+    #[must_use]
+    pub fn flow_id(&self) -> u64 {
+        let key = self.key();
+        let tuple = key.canonical();
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut eat = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        eat(&tuple.src.bits().to_be_bytes());
+        eat(&tuple.dst.bits().to_be_bytes());
+        eat(&tuple.src_port.to_be_bytes());
+        eat(&tuple.dst_port.to_be_bytes());
+        eat(&[tuple.protocol]);
+        eat(&self.state.start.0.to_be_bytes());
+        eat(&self.state.part.to_be_bytes());
+        (hash ^ hash >> 53) & ((1 << 53) - 1)
+    }
+}
+
+/// What the table hands on.
+#[derive(Clone, Debug)]
+pub enum FlowEvent {
+    /// A flow, or a part of one, is over.
+    Ended(FlowRecord),
+    /// A flow is still open after the policy's early-verdict time; its end will follow.
+    Early(FlowRecord),
+}
+
+/// Why a flow ended: the values of IPFIX information element 136 (flowEndReason, RFC 5102).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndReason {
+    /// No packet for the idle timeout.
+    IdleTimeout,
+    /// Cut after the active timeout; the flow may go on in another part.
+    ActiveTimeout,
+    /// A closing packet, or a new connection on the same five-tuple.
+    EndOfFlow,
+    /// The capture ended, or its clock went back.
+    Forced,
+    /// Evicted from a full table.
+    LackOfResources,
+}
+
+impl EndReason {
+    /// Every reason, in the order of [`EndReason::index`].
+    pub const ALL: [Self; 5] =
+        [Self::IdleTimeout, Self::ActiveTimeout, Self::EndOfFlow, Self::Forced, Self::LackOfResources];
+
+    /// The reason as a metric label and summary key.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle_timeout",
+            Self::ActiveTimeout => "active_timeout",
+            Self::EndOfFlow => "end_of_flow",
+            Self::Forced => "forced",
+            Self::LackOfResources => "lack_of_resources",
+        }
+    }
+
+    /// The number in IPFIX information element 136.
+    #[must_use]
+    pub const fn ipfix(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// Position in [`EndReason::ALL`], for counters in an array.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,115 @@
+//! Running statistics from exact integer sums: mean, sample deviation, extremes.
+//!
+//! The reference meter keeps Welford's streaming moments in doubles; sums of integers give the same
+//! values without a division a packet, and merge exactly. FEATURES.md section 3.1.
+
+/// Count, sum, sum of squares and extremes of a series of non-negative integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunningStats {
+    count: u64,
+    sum: u64,
+    squares: u128,
+    min: u64,
+    max: u64,
+}
+
+impl RunningStats {
+    /// Adds one value.
+    pub fn add(&mut self, value: u64) {
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.max = self.max.max(value);
+        self.count = self.count.saturating_add(1);
+        self.sum = self.sum.saturating_add(value);
+        self.squares = self.squares.saturating_add(u128::from(value).saturating_mul(u128::from(value)));
+    }
+
+    /// How many values were added.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The values' moments; `None` before the first value.
+    #[must_use]
+    pub fn moments(&self) -> Option<Moments> {
+        let sum = i128::from(self.sum);
+        #[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
+        Moments::new(self.count, sum, self.squares, self.min as f64, self.max as f64)
+    }
+}
+
+/// Mean, sample standard deviation and extremes of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// Σx / n.
+    pub mean: f64,
+    /// Sample variance, divisor n − 1; 0 for one value.
+    pub variance: f64,
+    /// Square root of the variance.
+    pub std: f64,
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+impl Moments {
+    /// From a series' count, sum and sum of squares; `None` when it is empty.
+    ///
+    /// The variance is (n·Σx² − (Σx)²) / (n·(n − 1)): both terms are exact in 128 bits unless times
+    /// are absurd, where doubles take over.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
+    pub fn new(count: u64, sum: i128, squares: u128, min: f64, max: f64) -> Option<Self> {
+        if count == 0 {
+            return None;
+        }
+        let n = count as f64;
+        let variance = if count == 1 {
+            0.0
+        } else {
+            let exact = u128::from(count)
+                .checked_mul(squares)
+                .zip(sum.unsigned_abs().checked_mul(sum.unsigned_abs()))
+                .map(|(scaled, square)| scaled.saturating_sub(square) as f64);
+            exact.unwrap_or_else(|| (n * squares as f64 - sum as f64 * sum as f64).max(0.0)) / (n * (n - 1.0))
+        };
+        Some(Self { mean: sum as f64 / n, variance, std: variance.sqrt(), min, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn statistics_equal_a_two_pass_computation(values in proptest::collection::vec(0u64..2_000_000_000, 1..200)) {
+            let mut stats = RunningStats::default();
+            values.iter().for_each(|&value| stats.add(value));
+            let n = values.len() as f64;
+            let mean = values.iter().map(|&v| v as f64).sum::<f64>() / n;
+            let variance = if values.len() == 1 { 0.0 } else {
+                values.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / (n - 1.0)
+            };
+            let ours = stats.moments().expect("at least one value");
+            prop_assert!((ours.mean - mean).abs() <= 1e-9 * mean.max(1.0));
+            prop_assert!((ours.variance - variance).abs() <= 1e-9 * variance.max(1.0));
+            prop_assert_eq!(ours.min, *values.iter().min().expect("not empty") as f64);
+            prop_assert_eq!(ours.max, *values.iter().max().expect("not empty") as f64);
+        }
+
+        #[test]
+        fn equal_values_have_no_deviation(value in 0u64..1 << 50, count in 1usize..50) {
+            let mut stats = RunningStats::default();
+            (0..count).for_each(|_| stats.add(value));
+            prop_assert_eq!(stats.moments().expect("at least one value").variance, 0.0);
+        }
+    }
+
+    #[test]
+    fn an_empty_series_has_no_moments() {
+        assert_eq!(RunningStats::default().moments(), None);
+    }
+}
