@@ -1,5 +1,9 @@
 //! Where packets come from: capture files and live interfaces, behind one trait.
 
+mod file;
+
+pub use file::{CaptureFile, FileError, FileName};
+
 use crate::packet::Frame;
 
 /// Gives frames in the order in which they were captured.

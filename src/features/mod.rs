@@ -3,11 +3,27 @@
 //! [`Profile`] is chosen once, at construction; [`extract`] turns a [`FlowRecord`] into a [`FeatureVector`]
 //! of all numeric columns. No I/O, no allocation.
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![forbid(unsafe_code)]
+
+mod activity;
+mod bulk;
+mod counts;
+pub mod csv;
+mod gaps;
+pub mod json;
+mod lengths;
+mod number;
 mod profile;
+mod rates;
 pub mod schema;
+mod subflow;
+mod window;
 
 pub use profile::{Profile, UnknownProfile};
 pub use schema::{FEATURE_COUNT, FEATURES, Feature, FeatureId};
+
+use crate::flow::FlowRecord;
 
 /// All numeric feature columns of one flow, in schema order.
 #[derive(Clone, Debug)]
@@ -17,6 +33,30 @@ pub struct FeatureVector {
     /// Bit *i* is set where feature *i* has no value for this flow (no backward packet, one packet ...); the
     /// value is then 0, and a text format prints the bare `0` that the reference prints.
     pub undefined: u128,
+}
+
+/// Computes every feature of a flow.
+#[must_use]
+pub fn extract(record: &FlowRecord, profile: Profile) -> FeatureVector {
+    let mut row = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
+    let state = &record.state;
+    counts::fill(&mut row, state, profile);
+    lengths::fill(&mut row, state);
+    gaps::fill(&mut row, state, profile);
+    rates::fill(&mut row, state, profile);
+    bulk::fill(&mut row, state, profile);
+    subflow::fill(&mut row, state, profile);
+    window::fill(&mut row, state, profile);
+    activity::fill(&mut row, state, profile);
+    row.set_whole(
+        schema::column::TOTAL_TCP_FLOW_TIME,
+        if record.tuple.protocol == crate::packet::protocol::TCP {
+            (state.connection_before + state.duration()).0
+        } else {
+            0
+        },
+    );
+    row
 }
 
 impl FeatureVector {
@@ -31,4 +71,29 @@ impl FeatureVector {
     pub const fn is_undefined(&self, id: FeatureId) -> bool {
         self.undefined >> id.index() & 1 == 1
     }
+
+    fn set(&mut self, column: usize, value: f64) {
+        if let Some(cell) = self.values.get_mut(column) {
+            *cell = value;
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "columns are doubles; counts and times stay below 2^53")]
+    fn set_whole(&mut self, column: usize, value: i64) {
+        self.set(column, value as f64);
+    }
+
+    fn set_count(&mut self, column: usize, value: u64) {
+        self.set(column, double(value));
+    }
+
+    fn leave_undefined(&mut self, column: usize) {
+        self.undefined |= 1 << column;
+    }
+}
+
+/// A count or sum as a column's double.
+#[expect(clippy::cast_precision_loss, reason = "columns are doubles; counts and sums stay below 2^53")]
+const fn double(value: u64) -> f64 {
+    value as f64
 }

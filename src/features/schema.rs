@@ -259,87 +259,93 @@ pub const FEATURES: [Feature; 79] = [
     same("Total TCP Flow Time", "total_tcp_flow_time", Unit::Micros, Integer, "time from the first packet of the connection's first flow to this flow's last packet; 0 unless TCP"),
 ];
 
-/// The features by name, for the code that fills them.
+/// Positions of the features that the code fills by name; the compiler looks each up.
 pub(super) mod column {
-    pub(in super::super) const FLOW_DURATION: usize = 0;
-    pub(in super::super) const TOTAL_FWD_PACKET: usize = 1;
-    pub(in super::super) const TOTAL_BWD_PACKETS: usize = 2;
-    pub(in super::super) const TOTAL_LENGTH_OF_FWD_PACKET: usize = 3;
-    pub(in super::super) const TOTAL_LENGTH_OF_BWD_PACKET: usize = 4;
-    pub(in super::super) const FWD_PACKET_LENGTH_MAX: usize = 5;
-    pub(in super::super) const FWD_PACKET_LENGTH_MIN: usize = 6;
-    pub(in super::super) const FWD_PACKET_LENGTH_MEAN: usize = 7;
-    pub(in super::super) const FWD_PACKET_LENGTH_STD: usize = 8;
-    pub(in super::super) const BWD_PACKET_LENGTH_MAX: usize = 9;
-    pub(in super::super) const BWD_PACKET_LENGTH_MIN: usize = 10;
-    pub(in super::super) const BWD_PACKET_LENGTH_MEAN: usize = 11;
-    pub(in super::super) const BWD_PACKET_LENGTH_STD: usize = 12;
-    pub(in super::super) const FLOW_BYTES_PER_SECOND: usize = 13;
-    pub(in super::super) const FLOW_PACKETS_PER_SECOND: usize = 14;
-    pub(in super::super) const FLOW_IAT_MEAN: usize = 15;
-    pub(in super::super) const FLOW_IAT_STD: usize = 16;
-    pub(in super::super) const FLOW_IAT_MAX: usize = 17;
-    pub(in super::super) const FLOW_IAT_MIN: usize = 18;
-    pub(in super::super) const FWD_IAT_TOTAL: usize = 19;
-    pub(in super::super) const FWD_IAT_MEAN: usize = 20;
-    pub(in super::super) const FWD_IAT_STD: usize = 21;
-    pub(in super::super) const FWD_IAT_MAX: usize = 22;
-    pub(in super::super) const FWD_IAT_MIN: usize = 23;
-    pub(in super::super) const BWD_IAT_TOTAL: usize = 24;
-    pub(in super::super) const BWD_IAT_MEAN: usize = 25;
-    pub(in super::super) const BWD_IAT_STD: usize = 26;
-    pub(in super::super) const BWD_IAT_MAX: usize = 27;
-    pub(in super::super) const BWD_IAT_MIN: usize = 28;
-    pub(in super::super) const FWD_PSH_FLAGS: usize = 29;
-    pub(in super::super) const BWD_PSH_FLAGS: usize = 30;
-    pub(in super::super) const FWD_URG_FLAGS: usize = 31;
-    pub(in super::super) const BWD_URG_FLAGS: usize = 32;
-    pub(in super::super) const FWD_RST_FLAGS: usize = 33;
-    pub(in super::super) const BWD_RST_FLAGS: usize = 34;
-    pub(in super::super) const FWD_HEADER_LENGTH: usize = 35;
-    pub(in super::super) const BWD_HEADER_LENGTH: usize = 36;
-    pub(in super::super) const FWD_PACKETS_PER_SECOND: usize = 37;
-    pub(in super::super) const BWD_PACKETS_PER_SECOND: usize = 38;
-    pub(in super::super) const PACKET_LENGTH_MIN: usize = 39;
-    pub(in super::super) const PACKET_LENGTH_MAX: usize = 40;
-    pub(in super::super) const PACKET_LENGTH_MEAN: usize = 41;
-    pub(in super::super) const PACKET_LENGTH_STD: usize = 42;
-    pub(in super::super) const PACKET_LENGTH_VARIANCE: usize = 43;
-    pub(in super::super) const FIN_FLAG_COUNT: usize = 44;
-    pub(in super::super) const SYN_FLAG_COUNT: usize = 45;
-    pub(in super::super) const RST_FLAG_COUNT: usize = 46;
-    pub(in super::super) const PSH_FLAG_COUNT: usize = 47;
-    pub(in super::super) const ACK_FLAG_COUNT: usize = 48;
-    pub(in super::super) const URG_FLAG_COUNT: usize = 49;
-    pub(in super::super) const CWR_FLAG_COUNT: usize = 50;
-    pub(in super::super) const ECE_FLAG_COUNT: usize = 51;
-    pub(in super::super) const DOWN_UP_RATIO: usize = 52;
-    pub(in super::super) const AVERAGE_PACKET_SIZE: usize = 53;
-    pub(in super::super) const FWD_SEGMENT_SIZE_AVG: usize = 54;
-    pub(in super::super) const BWD_SEGMENT_SIZE_AVG: usize = 55;
-    pub(in super::super) const FWD_BYTES_PER_BULK_AVG: usize = 56;
-    pub(in super::super) const FWD_PACKETS_PER_BULK_AVG: usize = 57;
-    pub(in super::super) const FWD_BULK_RATE_AVG: usize = 58;
-    pub(in super::super) const BWD_BYTES_PER_BULK_AVG: usize = 59;
-    pub(in super::super) const BWD_PACKETS_PER_BULK_AVG: usize = 60;
-    pub(in super::super) const BWD_BULK_RATE_AVG: usize = 61;
-    pub(in super::super) const SUBFLOW_FWD_PACKETS: usize = 62;
-    pub(in super::super) const SUBFLOW_FWD_BYTES: usize = 63;
-    pub(in super::super) const SUBFLOW_BWD_PACKETS: usize = 64;
-    pub(in super::super) const SUBFLOW_BWD_BYTES: usize = 65;
-    pub(in super::super) const FWD_INIT_WIN_BYTES: usize = 66;
-    pub(in super::super) const BWD_INIT_WIN_BYTES: usize = 67;
-    pub(in super::super) const FWD_ACT_DATA_PKTS: usize = 68;
-    pub(in super::super) const FWD_SEG_SIZE_MIN: usize = 69;
-    pub(in super::super) const ACTIVE_MEAN: usize = 70;
-    pub(in super::super) const ACTIVE_STD: usize = 71;
-    pub(in super::super) const ACTIVE_MAX: usize = 72;
-    pub(in super::super) const ACTIVE_MIN: usize = 73;
-    pub(in super::super) const IDLE_MEAN: usize = 74;
-    pub(in super::super) const IDLE_STD: usize = 75;
-    pub(in super::super) const IDLE_MAX: usize = 76;
-    pub(in super::super) const IDLE_MIN: usize = 77;
-    pub(in super::super) const TOTAL_TCP_FLOW_TIME: usize = 78;
+    use super::position;
+
+    pub(in crate::features) const FLOW_DURATION: usize = position("flow_duration");
+    pub(in crate::features) const TOTAL_FWD_PACKET: usize = position("total_fwd_packet");
+    pub(in crate::features) const TOTAL_BWD_PACKETS: usize = position("total_bwd_packets");
+    pub(in crate::features) const TOTAL_LENGTH_OF_FWD_PACKET: usize = position("total_length_of_fwd_packet");
+    pub(in crate::features) const TOTAL_LENGTH_OF_BWD_PACKET: usize = position("total_length_of_bwd_packet");
+    pub(in crate::features) const FWD_PACKET_LENGTH_MAX: usize = position("fwd_packet_length_max");
+    pub(in crate::features) const BWD_PACKET_LENGTH_MAX: usize = position("bwd_packet_length_max");
+    pub(in crate::features) const FLOW_BYTES_PER_SECOND: usize = position("flow_bytes_per_second");
+    pub(in crate::features) const FLOW_PACKETS_PER_SECOND: usize = position("flow_packets_per_second");
+    pub(in crate::features) const FLOW_IAT_MEAN: usize = position("flow_iat_mean");
+    pub(in crate::features) const FLOW_IAT_STD: usize = position("flow_iat_std");
+    pub(in crate::features) const FLOW_IAT_MAX: usize = position("flow_iat_max");
+    pub(in crate::features) const FLOW_IAT_MIN: usize = position("flow_iat_min");
+    pub(in crate::features) const FWD_IAT_TOTAL: usize = position("fwd_iat_total");
+    pub(in crate::features) const BWD_IAT_TOTAL: usize = position("bwd_iat_total");
+    pub(in crate::features) const FWD_PSH_FLAGS: usize = position("fwd_psh_flags");
+    pub(in crate::features) const BWD_PSH_FLAGS: usize = position("bwd_psh_flags");
+    pub(in crate::features) const FWD_URG_FLAGS: usize = position("fwd_urg_flags");
+    pub(in crate::features) const BWD_URG_FLAGS: usize = position("bwd_urg_flags");
+    pub(in crate::features) const FWD_RST_FLAGS: usize = position("fwd_rst_flags");
+    pub(in crate::features) const BWD_RST_FLAGS: usize = position("bwd_rst_flags");
+    pub(in crate::features) const FWD_HEADER_LENGTH: usize = position("fwd_header_length");
+    pub(in crate::features) const BWD_HEADER_LENGTH: usize = position("bwd_header_length");
+    pub(in crate::features) const FWD_PACKETS_PER_SECOND: usize = position("fwd_packets_per_second");
+    pub(in crate::features) const BWD_PACKETS_PER_SECOND: usize = position("bwd_packets_per_second");
+    pub(in crate::features) const PACKET_LENGTH_MIN: usize = position("packet_length_min");
+    pub(in crate::features) const PACKET_LENGTH_MAX: usize = position("packet_length_max");
+    pub(in crate::features) const PACKET_LENGTH_MEAN: usize = position("packet_length_mean");
+    pub(in crate::features) const PACKET_LENGTH_STD: usize = position("packet_length_std");
+    pub(in crate::features) const PACKET_LENGTH_VARIANCE: usize = position("packet_length_variance");
+    pub(in crate::features) const FIN_FLAG_COUNT: usize = position("fin_flag_count");
+    pub(in crate::features) const SYN_FLAG_COUNT: usize = position("syn_flag_count");
+    pub(in crate::features) const RST_FLAG_COUNT: usize = position("rst_flag_count");
+    pub(in crate::features) const PSH_FLAG_COUNT: usize = position("psh_flag_count");
+    pub(in crate::features) const ACK_FLAG_COUNT: usize = position("ack_flag_count");
+    pub(in crate::features) const URG_FLAG_COUNT: usize = position("urg_flag_count");
+    pub(in crate::features) const CWR_FLAG_COUNT: usize = position("cwr_flag_count");
+    pub(in crate::features) const ECE_FLAG_COUNT: usize = position("ece_flag_count");
+    pub(in crate::features) const DOWN_UP_RATIO: usize = position("down_up_ratio");
+    pub(in crate::features) const AVERAGE_PACKET_SIZE: usize = position("average_packet_size");
+    pub(in crate::features) const FWD_SEGMENT_SIZE_AVG: usize = position("fwd_segment_size_avg");
+    pub(in crate::features) const BWD_SEGMENT_SIZE_AVG: usize = position("bwd_segment_size_avg");
+    pub(in crate::features) const FWD_BYTES_PER_BULK_AVG: usize = position("fwd_bytes_per_bulk_avg");
+    pub(in crate::features) const BWD_BYTES_PER_BULK_AVG: usize = position("bwd_bytes_per_bulk_avg");
+    pub(in crate::features) const SUBFLOW_FWD_PACKETS: usize = position("subflow_fwd_packets");
+    pub(in crate::features) const SUBFLOW_FWD_BYTES: usize = position("subflow_fwd_bytes");
+    pub(in crate::features) const SUBFLOW_BWD_PACKETS: usize = position("subflow_bwd_packets");
+    pub(in crate::features) const SUBFLOW_BWD_BYTES: usize = position("subflow_bwd_bytes");
+    pub(in crate::features) const FWD_INIT_WIN_BYTES: usize = position("fwd_init_win_bytes");
+    pub(in crate::features) const BWD_INIT_WIN_BYTES: usize = position("bwd_init_win_bytes");
+    pub(in crate::features) const FWD_ACT_DATA_PKTS: usize = position("fwd_act_data_pkts");
+    pub(in crate::features) const FWD_SEG_SIZE_MIN: usize = position("fwd_seg_size_min");
+    pub(in crate::features) const ACTIVE_MEAN: usize = position("active_mean");
+    pub(in crate::features) const IDLE_MEAN: usize = position("idle_mean");
+    pub(in crate::features) const TOTAL_TCP_FLOW_TIME: usize = position("total_tcp_flow_time");
+}
+
+#[expect(clippy::indexing_slicing, clippy::panic, reason = "evaluated by the compiler")]
+/// The position of a key in [`FEATURES`]; a key that is not there fails the build.
+const fn position(key: &str) -> usize {
+    let mut at = 0;
+    while at < FEATURES.len() {
+        if same_text(FEATURES[at].key.as_bytes(), key.as_bytes()) {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("no such feature")
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; both lengths are equal")]
+const fn same_text(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 #[cfg(test)]

@@ -3,16 +3,31 @@
 //! The engine takes packets and times and returns events. It opens no socket, reads no clock, spawns nothing:
 //! live capture, replay, tests and fuzzing run the same code.
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod bulk;
+mod clock;
+mod index;
 mod key;
+mod lists;
 mod policy;
+mod quota;
 mod record;
 mod state;
 mod stats;
+mod table;
+mod tcp;
+mod tombstone;
+mod wheel;
 
 pub use bulk::BulkState;
+pub use clock::{PacketClock, Reading as ClockReading};
 pub use key::{Direction, FiveTuple, FlowKey};
 pub use policy::{Clock, FlowPolicy, Lifecycle};
 pub use record::{EndReason, FlowEvent, FlowRecord};
 pub use state::{Activity, DirectionState, FirstPacket, FlagCounts, FlowState, GapStats};
 pub use stats::{Moments, RunningStats};
+pub use table::{FlowTable, TableCounters, TableFull};

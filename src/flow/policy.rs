@@ -1,5 +1,7 @@
 //! What a profile decides about flow boundaries and clocks: values chosen once, at construction.
 
+use super::key::{Direction, FiveTuple};
+use crate::packet::PacketMeta;
 use crate::time::Micros;
 
 /// The rules of one profile for the flow table and the per-flow state.
@@ -66,6 +68,21 @@ impl FlowPolicy {
         }
     }
 
+    /// Whether flows end by time; where they do not, nor does a clock that went back end them.
+    #[must_use]
+    pub const fn is_timed(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Timed { .. })
+    }
+
+    /// Which way a packet travels in the flow that `tuple` began: the reference compares addresses alone (quirk Q5).
+    pub(super) fn direction(&self, packet: &PacketMeta, tuple: &FiveTuple) -> Direction {
+        let same_port = match self.lifecycle {
+            Lifecycle::Reference => true,
+            Lifecycle::Timed { .. } => packet.src_port == tuple.src_port,
+        };
+        if packet.src == tuple.src && same_port { Direction::Forward } else { Direction::Backward }
+    }
+
     /// The time that a packet counts with when it is earlier than `last`.
     pub(super) const fn time_of_late_packet(&self, time: Micros, last: Micros) -> Micros {
         match self.clock {
@@ -86,13 +103,13 @@ impl FlowPolicy {
 }
 
 /// The reference's flow timeout. Both profiles cut at it, so that a model's training rows and the daemon's flows span alike.
-pub const ACTIVE_TIMEOUT: Micros = Micros::from_secs(120);
+const ACTIVE_TIMEOUT: Micros = Micros::from_secs(120);
 /// The reference's activity timeout.
 const ACTIVITY_TIMEOUT: Micros = Micros::from_secs(5);
 /// The reference's gap for bulks and subflows.
 const BULK_GAP: Micros = Micros::from_secs(1);
 /// Half the active timeout, so that a silent flow is judged within a minute; a shorter one would cut keep-alive
 /// dialogues (30 s is common) into pieces that no training row looks like.
-pub const IDLE_TIMEOUT: Micros = Micros::from_secs(60);
+const IDLE_TIMEOUT: Micros = Micros::from_secs(60);
 /// Long enough for nearly every request and answer to have ended by itself, short enough to act on an open shell.
-pub const EARLY_VERDICT: Micros = Micros::from_secs(10);
+const EARLY_VERDICT: Micros = Micros::from_secs(10);

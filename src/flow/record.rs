@@ -2,6 +2,7 @@
 
 use super::key::{FiveTuple, FlowKey};
 use super::state::FlowState;
+use crate::time::Micros;
 
 /// One flow as it leaves the table: oriented tuple, state, and why it left.
 #[derive(Clone, Debug)]
@@ -12,8 +13,10 @@ pub struct FlowRecord {
     pub stored_as: FiveTuple,
     /// Counters and sums at the moment of the record.
     pub state: FlowState,
-    /// Why the flow ended.
+    /// Why the flow ended; [`EndReason::Forced`] in an early record.
     pub end: EndReason,
+    /// When this was decided, on the capture's clock: a timer's deadline, or the packet that ended the flow.
+    pub decided: Micros,
 }
 
 impl FlowRecord {

@@ -1,6 +1,7 @@
 //! The two readings behind one call.
 
-use super::{Frame, PacketMeta, Unparsed};
+use super::fragments::Fragments;
+use super::{Frame, PacketMeta, Unparsed, reference, standard};
 
 /// Which reading of the wire a [`Dissector`] follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +16,14 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct Dissector {
     reading: Reading,
+    fragments: Fragments,
 }
 
 impl Dissector {
     /// A dissector that follows one reading.
     #[must_use]
     pub fn new(reading: Reading) -> Self {
-        Self { reading }
+        Self { reading, fragments: Fragments::default() }
     }
 
     /// Reads one frame.
@@ -29,7 +31,13 @@ impl Dissector {
     /// # Errors
     /// The reason why the frame is no packet; the caller counts it.
     pub fn dissect(&mut self, frame: &Frame<'_>) -> Result<PacketMeta, Unparsed> {
-        let _ = (self.reading, frame);
-        Err(Unparsed::NotIp)
+        match self.reading {
+            Reading::Reference => reference::read(frame),
+            Reading::Standard => {
+                let standard::Read { mut packet, fragment } = standard::read(frame)?;
+                self.fragments.resolve(&mut packet, fragment);
+                Ok(packet)
+            }
+        }
     }
 }

@@ -5,9 +5,16 @@
 //! the one that repeats the reference meter's header walk ([`reference`](mod@reference)) for data sets and proofs.
 //! What cannot be read is an [`Unparsed`] reason, which the caller counts; it is never an error.
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod address;
+mod bytes;
 mod dissector;
 mod fragments;
+pub mod icmp;
 mod link;
 mod reference;
 mod standard;
@@ -25,7 +32,7 @@ pub struct Frame<'a> {
     pub time: Micros,
     /// The captured bytes, cut at the snaplen.
     pub data: &'a [u8],
-    /// Bytes the frame had on the wire; never below `data.len()` once read by a source of this crate.
+    /// Bytes the frame had on the wire, as the capture says.
     pub wire_len: u32,
     /// How the first bytes are to be read.
     pub link: LinkType,

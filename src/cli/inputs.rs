@@ -1,0 +1,205 @@
+//! Capture files as a command's input: which, how they are run, what is said of damaged ones.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
+use crate::features::Profile;
+use crate::flow::Lifecycle;
+use crate::packet::Frame;
+use crate::pipeline::{Merged, Offline, OfflineError, Order, Stage, Totals, limits};
+use crate::time::Micros;
+
+use super::Usage;
+
+/// Flags of every command that reads capture files.
+#[derive(Debug, clap::Args)]
+pub(super) struct Inputs {
+    /// Capture files: pcap or pcapng, plain or gzip; `-` reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Merge the files by packet time into one capture, instead of taking each as a capture of its own
+    #[arg(long)]
+    merge: bool,
+
+    /// Fail (exit code 1) when a capture file ends early or is damaged; without this, what can be read is used and
+    /// a warning names the place
+    #[arg(long)]
+    strict: bool,
+
+    /// Worker threads; the output is the same for any number
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+
+    /// Most flows kept at a time over all workers [default: 1,000,000 or what 40 % of the memory holds, whichever
+    /// is less; with `--profile cic`, what 80 % of the free memory holds]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_flows: Option<u32>,
+
+    /// End a flow that has had no packet for this many seconds (standard profile) [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    idle_timeout: Option<u32>,
+
+    /// Cut a flow this many seconds after its first packet [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    active_timeout: Option<u32>,
+
+    /// Packets read at a time; the output is the same for any number
+    #[arg(long, default_value_t = 1024, value_name = "N", hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch: u32,
+}
+
+impl Inputs {
+    /// Runs every capture through the pipeline, one after another; `capture_end` is called after each.
+    pub(super) fn run<S: Stage>(
+        &self,
+        profile: Profile,
+        mut make_stage: impl FnMut() -> S,
+        deliver: &mut impl FnMut(Order, S::Item) -> anyhow::Result<()>,
+        capture_end: &mut impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<(Totals, Vec<S>)> {
+        let offline = self.offline(profile)?;
+        let bar = progress_bar(self.total_bytes());
+        let mut stages: Vec<S> = (0..offline.workers).map(|_| make_stage()).collect();
+        let mut totals = Totals::default();
+        let mut failures = Vec::new();
+        let captures: Vec<&[PathBuf]> =
+            if self.merge { vec![&self.files] } else { self.files.iter().map(std::slice::from_ref).collect() };
+        for paths in captures {
+            let mut sources = Vec::new();
+            for path in paths {
+                match CaptureFile::open(path) {
+                    Ok(file) => sources.push(Watched { file, bar: bar.clone(), seen: 0 }),
+                    // A file cut inside its header holds no packet that could be used.
+                    Err(error) => failures.push(error),
+                }
+            }
+            if sources.is_empty() {
+                continue;
+            }
+            let files = sources.len() as u64;
+            let mut refused = Ok(());
+            let take = |order, item| {
+                if refused.is_ok() {
+                    refused = deliver(order, item);
+                }
+            };
+            let (counts, outcome) = match <[Watched; 1]>::try_from(sources) {
+                Ok([source]) => offline.run(source, &mut stages, take),
+                Err(sources) => offline.run(Merged::new(sources), &mut stages, take),
+            };
+            refused?;
+            totals.add(&Totals { files, ..counts });
+            match outcome {
+                Ok(()) => {}
+                Err(OfflineError::Source(error)) if error.is_incomplete_capture() && !self.strict => {
+                    totals.incomplete_files = totals.incomplete_files.saturating_add(1);
+                    bar.suspend(|| eprintln!("flowshrike: warning: {error}; what was read up to there is used"));
+                }
+                Err(OfflineError::Source(error)) => {
+                    totals.incomplete_files = totals.incomplete_files.saturating_add(1);
+                    failures.push(error);
+                }
+                Err(other) => return Err(other).context(names(paths)),
+            }
+            capture_end()?;
+        }
+        bar.finish_and_clear();
+        report(failures)?;
+        Ok((totals, stages))
+    }
+
+    fn offline(&self, profile: Profile) -> anyhow::Result<Offline> {
+        if self.files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            bail!(Usage("standard input (`-`) can be read only once".to_owned()));
+        }
+        let mut policy = profile.flow_policy();
+        match (&mut policy.lifecycle, self.idle_timeout) {
+            (Lifecycle::Timed { idle_timeout, .. }, Some(seconds)) => *idle_timeout = Micros::from_secs(seconds.into()),
+            (Lifecycle::Reference, Some(_)) => {
+                bail!(Usage(
+                    "--idle-timeout has no meaning with `--profile cic`: no flow ends by time there".to_owned()
+                ))
+            }
+            (_, None) => {}
+        }
+        match self.active_timeout {
+            Some(_) if profile == Profile::Cic => {
+                bail!(Usage(
+                    "--active-timeout cannot be set with `--profile cic`: it is the reference's 120 s".to_owned()
+                ))
+            }
+            Some(seconds) => policy.active_timeout = Micros::from_secs(seconds.into()),
+            None => {}
+        }
+        Ok(Offline {
+            profile,
+            policy,
+            workers: self.workers.into(),
+            max_flows: self.max_flows.map_or_else(|| limits::default_max_flows(profile), |n| n as usize),
+            batch: self.batch as usize,
+        })
+    }
+
+    /// Bytes of all files, unless one has no size.
+    fn total_bytes(&self) -> Option<u64> {
+        self.files.iter().map(|path| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len())).sum()
+    }
+}
+
+/// A capture file that moves the progress bar.
+#[derive(Debug)]
+struct Watched {
+    file: CaptureFile,
+    bar: ProgressBar,
+    seen: u64,
+}
+
+impl PacketSource for Watched {
+    type Error = FileError;
+
+    fn read<F: FnMut(Frame<'_>)>(&mut self, max: usize, deliver: F) -> Result<Progress, FileError> {
+        let progress = self.file.read(max, deliver);
+        let taken = self.file.bytes_taken();
+        if taken != self.seen {
+            self.bar.inc(taken.saturating_sub(self.seen));
+            self.seen = taken;
+        }
+        progress
+    }
+}
+
+/// A bar on stderr if that is a terminal, else nothing.
+fn progress_bar(total: Option<u64>) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match total {
+        Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {bytes_per_sec}"),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Says each failure; the last one becomes the command's error.
+fn report(mut failures: Vec<FileError>) -> anyhow::Result<()> {
+    let Some(last) = failures.pop() else { return Ok(()) };
+    for failure in failures {
+        eprintln!("flowshrike: {failure}");
+    }
+    Err(last.into())
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

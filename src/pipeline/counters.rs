@@ -1,0 +1,74 @@
+//! What the pipeline counts, and the balance identities that must hold.
+
+use crate::flow::TableCounters;
+use crate::packet::Unparsed;
+
+/// Frames by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketCounters {
+    /// Frames that the source delivered.
+    pub received: u64,
+    /// Frames that became packets.
+    pub parsed: u64,
+    /// Frames that did not, by [`Unparsed::index`].
+    pub unparsed: [u64; Unparsed::ALL.len()],
+    /// Bytes of all frames on the wire.
+    pub bytes: u64,
+}
+
+/// Counts of one or more captures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Frames.
+    pub packets: PacketCounters,
+    /// Flows of all shards.
+    pub flows: TableCounters,
+    /// Live flows of all shards.
+    pub active: u64,
+    /// Times that a capture's clock went back, so that live flows were flushed.
+    pub clock_steps: u64,
+    /// Capture files read.
+    pub files: u64,
+    /// Of these, files that ended early or were damaged.
+    pub incomplete_files: u64,
+}
+
+impl PacketCounters {
+    /// Counts a frame that is no packet.
+    pub fn count_unparsed(&mut self, reason: Unparsed) {
+        if let Some(count) = self.unparsed.get_mut(reason.index()) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.received = self.received.saturating_add(other.received);
+        self.parsed = self.parsed.saturating_add(other.parsed);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        add_each(&mut self.unparsed, &other.unparsed);
+    }
+}
+
+impl Totals {
+    /// Adds another capture's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.packets.add(&other.packets);
+        self.add_table(&other.flows, other.active);
+        self.clock_steps = self.clock_steps.saturating_add(other.clock_steps);
+        self.files = self.files.saturating_add(other.files);
+        self.incomplete_files = self.incomplete_files.saturating_add(other.incomplete_files);
+    }
+
+    /// Adds one shard's table.
+    pub fn add_table(&mut self, table: &TableCounters, active: u64) {
+        self.flows.created = self.flows.created.saturating_add(table.created);
+        self.flows.early = self.flows.early.saturating_add(table.early);
+        self.flows.late_packets = self.flows.late_packets.saturating_add(table.late_packets);
+        add_each(&mut self.flows.ended, &table.ended);
+        self.active = self.active.saturating_add(active);
+    }
+}
+
+fn add_each(into: &mut [u64], from: &[u64]) {
+    into.iter_mut().zip(from).for_each(|(into, from)| *into = into.saturating_add(*from));
+}

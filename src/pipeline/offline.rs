@@ -1,0 +1,342 @@
+//! One capture from its first packet to its last flow, with any number of workers and the same result.
+
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use foldhash::fast::FixedState;
+
+use super::counters::Totals;
+use super::reorder::{Mark, Order, Reorder};
+use super::shard::{Shard, Stage};
+use crate::capture::{PacketSource, Progress};
+use crate::features::Profile;
+use crate::flow::{ClockReading, FlowKey, FlowPolicy, PacketClock, TableFull};
+use crate::packet::{Dissector, PacketMeta};
+use crate::time::Micros;
+
+/// How captures are run.
+#[derive(Clone, Debug)]
+pub struct Offline {
+    /// The reading of packets.
+    pub profile: Profile,
+    /// The rules of flows; the profile's, with the user's timeouts.
+    pub policy: FlowPolicy,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// Bound on live flows over all workers.
+    pub max_flows: usize,
+    /// Packets read at a time.
+    pub batch: usize,
+}
+
+/// Why a capture was not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError<E> {
+    /// The source failed; everything before was handled and the flows were flushed.
+    #[error(transparent)]
+    Source(E),
+    /// The table is full in a profile that lets no flow end.
+    #[error(transparent)]
+    TableFull(#[from] TableFull),
+    /// A worker thread died.
+    #[error("a flow worker stopped unexpectedly")]
+    Worker,
+}
+
+impl Offline {
+    /// Runs one capture: `stages` are one for each worker, `deliver` takes the results in order.
+    ///
+    /// Returns the counts, and what stopped the capture before its end, if anything did.
+    pub fn run<P, S>(
+        &self,
+        source: P,
+        stages: &mut Vec<S>,
+        deliver: impl FnMut(Order, S::Item),
+    ) -> (Totals, Result<(), OfflineError<P::Error>>)
+    where
+        P: PacketSource + Send,
+        P::Error: Send,
+        S: Stage,
+    {
+        let share = self.max_flows.div_ceil(stages.len().max(1));
+        let shards: Vec<Shard<S>> =
+            stages.drain(..).map(|stage| Shard::new(self.policy.clone(), share, HASH_SEED, stage)).collect();
+        let (mut totals, shards, outcome) = match <[Shard<S>; 1]>::try_from(shards) {
+            Ok([shard]) => self.alone(source, shard, deliver),
+            Err(shards) => self.sharded(source, shards, deliver),
+        };
+        totals.files = 1;
+        for shard in shards {
+            let (counters, active) = shard.counters();
+            totals.add_table(counters, active);
+            stages.push(shard.into_stage());
+        }
+        (totals, outcome)
+    }
+
+    /// Everything in this thread.
+    fn alone<P, S>(
+        &self,
+        source: P,
+        mut shard: Shard<S>,
+        mut deliver: impl FnMut(Order, S::Item),
+    ) -> (Totals, Vec<Shard<S>>, Result<(), OfflineError<P::Error>>)
+    where
+        P: PacketSource,
+        S: Stage,
+    {
+        let mut reader = Reader::new(self, source);
+        let outcome = reader.run(&mut |step| {
+            match step {
+                Step::Packet(packet, clock) => shard.packet(packet, clock)?,
+                Step::Flush(clock) => {
+                    shard.flush(clock);
+                    shard.release(Mark::END, &mut deliver);
+                }
+                Step::BatchEnd(_) => {
+                    let mark = shard.mark();
+                    shard.release(mark, &mut deliver);
+                }
+            }
+            Ok(())
+        });
+        (reader.totals, vec![shard], outcome)
+    }
+
+    /// One thread reads, one a shard keeps flows, this one merges.
+    fn sharded<P, S>(
+        &self,
+        source: P,
+        shards: Vec<Shard<S>>,
+        mut deliver: impl FnMut(Order, S::Item),
+    ) -> (Totals, Vec<Shard<S>>, Result<(), OfflineError<P::Error>>)
+    where
+        P: PacketSource + Send,
+        P::Error: Send,
+        S: Stage,
+    {
+        thread::scope(|scope| {
+            let (released, results) = bounded::<Released<S::Item>>(QUEUE);
+            let (senders, workers): (Vec<_>, Vec<_>) = shards
+                .into_iter()
+                .enumerate()
+                .map(|(number, shard)| {
+                    let (sender, work) = bounded::<Work>(QUEUE);
+                    let released = released.clone();
+                    (sender, scope.spawn(move || work_off(number, shard, &work, &released)))
+                })
+                .unzip();
+            drop(released);
+            let reader = scope.spawn(move || {
+                let mut reader = Reader::new(self, source);
+                let mut dispatch = Dispatch::new(senders, self.batch);
+                let outcome = reader.run(&mut |step| dispatch.take(&step));
+                (reader.totals, outcome)
+            });
+            let mut marks = vec![Mark::START; workers.len()];
+            let mut merge = Reorder::new();
+            for Released { shard, mark, items } in results {
+                for (order, item) in items {
+                    merge.push(order, item);
+                }
+                if let Some(known) = marks.get_mut(shard) {
+                    *known = mark;
+                }
+                let safe = marks.iter().min().copied().unwrap_or(Mark::START);
+                merge.release(safe, &mut deliver);
+            }
+            merge.release(Mark::END, &mut deliver);
+            let mut outcome = Ok(());
+            let mut kept = Vec::with_capacity(workers.len());
+            for worker in workers {
+                match worker.join() {
+                    Ok((shard, result)) => {
+                        kept.push(shard);
+                        if let Err(full) = result {
+                            outcome = Err(OfflineError::TableFull(full));
+                        }
+                    }
+                    Err(_) => outcome = Err(OfflineError::Worker),
+                }
+            }
+            match reader.join() {
+                // The reader stops because a worker did: the worker knows why.
+                Ok((totals, read)) => (totals, kept, outcome.and(read)),
+                Err(_) => (Totals::default(), kept, Err(OfflineError::Worker)),
+            }
+        })
+    }
+}
+
+/// Reads frames, dissects them and keeps the clock.
+struct Reader<P> {
+    source: P,
+    dissector: Dissector,
+    clock: PacketClock,
+    batch: usize,
+    totals: Totals,
+}
+
+/// What the reader hands on, in order.
+enum Step<'a> {
+    Packet(&'a PacketMeta, Micros),
+    /// The clock went back, or the capture ended: live flows end at this time.
+    Flush(Micros),
+    /// A batch was read; the clock stands here.
+    BatchEnd(Option<Micros>),
+}
+
+impl<P: PacketSource> Reader<P> {
+    fn new(run: &Offline, source: P) -> Self {
+        Self {
+            source,
+            dissector: Dissector::new(run.profile.reading()),
+            clock: PacketClock::new(&run.policy),
+            batch: run.batch.max(1),
+            totals: Totals::default(),
+        }
+    }
+
+    fn run(
+        &mut self,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), OfflineError<P::Error>>,
+    ) -> Result<(), OfflineError<P::Error>> {
+        let outcome = loop {
+            let Self { source, dissector, clock, totals, .. } = self;
+            let mut refused = Ok(());
+            let progress = source.read(self.batch, |frame| {
+                if refused.is_err() {
+                    return;
+                }
+                let packets = &mut totals.packets;
+                packets.received = packets.received.saturating_add(1);
+                packets.bytes = packets.bytes.saturating_add(frame.wire_len.into());
+                match dissector.dissect(&frame) {
+                    Err(reason) => packets.count_unparsed(reason),
+                    Ok(packet) => {
+                        packets.parsed = packets.parsed.saturating_add(1);
+                        refused = match clock.observe(packet.time) {
+                            ClockReading::At(now) => take(Step::Packet(&packet, now)),
+                            ClockReading::SteppedBack { before, now } => {
+                                totals.clock_steps = totals.clock_steps.saturating_add(1);
+                                take(Step::Flush(before)).and_then(|()| take(Step::Packet(&packet, now)))
+                            }
+                        };
+                    }
+                }
+            });
+            refused?;
+            match progress {
+                Ok(Progress::Delivered | Progress::Idle) => take(Step::BatchEnd(clock.now()))?,
+                Ok(Progress::End) => break Ok(()),
+                Err(error) => break Err(OfflineError::Source(error)),
+            }
+        };
+        take(Step::Flush(self.clock.now().unwrap_or_default()))?;
+        outcome
+    }
+}
+
+/// What a shard's thread is told.
+enum Work {
+    Packets(Vec<(PacketMeta, Micros)>),
+    Advance(Micros),
+    Flush(Micros),
+}
+
+/// What a shard's thread hands to the merge.
+struct Released<T> {
+    shard: usize,
+    mark: Mark,
+    items: Vec<(Order, T)>,
+}
+
+/// Gathers packets into a batch a shard.
+struct Dispatch {
+    hash: FixedState,
+    senders: Vec<Sender<Work>>,
+    batches: Vec<Vec<(PacketMeta, Micros)>>,
+    size: usize,
+}
+
+impl Dispatch {
+    fn new(senders: Vec<Sender<Work>>, size: usize) -> Self {
+        let batches = senders.iter().map(|_| Vec::with_capacity(size)).collect();
+        Self { hash: FixedState::with_seed(HASH_SEED), senders, batches, size }
+    }
+
+    fn take<E>(&mut self, step: &Step<'_>) -> Result<(), OfflineError<E>> {
+        match *step {
+            Step::Packet(packet, clock) => {
+                let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
+                let shard = usize::try_from(high % self.senders.len() as u64).unwrap_or_default();
+                let Some(batch) = self.batches.get_mut(shard) else { return Ok(()) };
+                batch.push((*packet, clock));
+                if batch.len() >= self.size { self.send(shard) } else { Ok(()) }
+            }
+            Step::Flush(clock) => self.broadcast(|| Work::Flush(clock)),
+            Step::BatchEnd(Some(clock)) => self.broadcast(|| Work::Advance(clock)),
+            Step::BatchEnd(None) => Ok(()),
+        }
+    }
+
+    fn broadcast<E>(&mut self, work: impl Fn() -> Work) -> Result<(), OfflineError<E>> {
+        for shard in 0..self.senders.len() {
+            self.send(shard)?;
+        }
+        for sender in &self.senders {
+            sender.send(work()).map_err(|_| OfflineError::Worker)?;
+        }
+        Ok(())
+    }
+
+    fn send<E>(&mut self, shard: usize) -> Result<(), OfflineError<E>> {
+        let (Some(batch), Some(sender)) = (self.batches.get_mut(shard), self.senders.get(shard)) else { return Ok(()) };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(batch, Vec::with_capacity(self.size));
+        sender.send(Work::Packets(full)).map_err(|_| OfflineError::Worker)
+    }
+}
+
+fn work_off<S: Stage>(
+    number: usize,
+    mut shard: Shard<S>,
+    work: &Receiver<Work>,
+    released: &Sender<Released<S::Item>>,
+) -> (Shard<S>, Result<(), TableFull>) {
+    for work in work {
+        let mark = match work {
+            Work::Packets(packets) => {
+                for (packet, clock) in &packets {
+                    if let Err(full) = shard.packet(packet, *clock) {
+                        return (shard, Err(full));
+                    }
+                }
+                continue;
+            }
+            Work::Advance(clock) => {
+                shard.advance(clock);
+                shard.mark()
+            }
+            Work::Flush(clock) => {
+                shard.flush(clock);
+                shard.mark()
+            }
+        };
+        let mut items = Vec::new();
+        shard.release(mark, |order, item| items.push((order, item)));
+        // The merge outlives every shard; if it is gone, so is the run.
+        if released.send(Released { shard: number, mark, items }).is_err() {
+            break;
+        }
+    }
+    (shard, Ok(()))
+}
+
+/// Files are read with a fixed hash seed: the same bytes give the same bytes. An attacker who writes a capture
+/// file can slow its reading, not a daemon.
+const HASH_SEED: u64 = 0x666c_6f77_7368_7269;
+/// Batches that may wait before each worker, and results before the merge.
+const QUEUE: usize = 8;

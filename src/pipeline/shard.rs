@@ -1,0 +1,101 @@
+//! One worker's share of the flows: its table, what is made of each ended flow, and the order of results.
+
+use super::reorder::{Mark, Order, Reorder};
+use crate::flow::{EndReason, FlowEvent, FlowPolicy, FlowRecord, FlowTable, TableCounters, TableFull};
+use crate::packet::PacketMeta;
+use crate::time::Micros;
+
+/// What is made of flows as they end: rows, verdicts.
+pub trait Stage: Send {
+    /// What goes on to the merge; `None` keeps a flow from it.
+    type Item: Send;
+
+    /// A flow, or a part of one, has ended.
+    fn ended(&mut self, record: &FlowRecord) -> Option<Self::Item>;
+
+    /// A flow is still open after the early-verdict time.
+    fn early(&mut self, record: &FlowRecord) -> Option<Self::Item>;
+}
+
+/// A table, its stage, and results in order.
+pub(super) struct Shard<S: Stage> {
+    table: FlowTable,
+    outlet: Outlet<S>,
+}
+
+/// Behind the table, so that both can be borrowed at once.
+struct Outlet<S: Stage> {
+    stage: S,
+    epoch: u32,
+    sequence: u64,
+    clock: Micros,
+    results: Reorder<S::Item>,
+}
+
+impl<S: Stage> Shard<S> {
+    pub(super) fn new(policy: FlowPolicy, max_flows: usize, seed: u64, stage: S) -> Self {
+        Self {
+            table: FlowTable::new(policy, max_flows, seed),
+            outlet: Outlet { stage, epoch: 0, sequence: 0, clock: Micros(i64::MIN), results: Reorder::new() },
+        }
+    }
+
+    pub(super) fn packet(&mut self, packet: &PacketMeta, clock: Micros) -> Result<(), TableFull> {
+        let Self { table, outlet } = self;
+        outlet.clock = clock;
+        table.packet(packet, clock, &mut |event| outlet.take(event))
+    }
+
+    pub(super) fn advance(&mut self, clock: Micros) {
+        let Self { table, outlet } = self;
+        outlet.clock = clock;
+        table.advance(clock, &mut |event| outlet.take(event));
+    }
+
+    /// Ends every flow; what follows belongs to another epoch.
+    pub(super) fn flush(&mut self, clock: Micros) {
+        let Self { table, outlet } = self;
+        table.advance(clock, &mut |event| outlet.take(event));
+        table.flush(EndReason::Forced, clock, &mut |event| outlet.take(event));
+        outlet.epoch = outlet.epoch.saturating_add(1);
+        outlet.clock = Micros(i64::MIN);
+    }
+
+    /// What this shard can promise not to go behind any more.
+    pub(super) fn mark(&self) -> Mark {
+        Mark::behind(self.outlet.epoch, self.outlet.clock)
+    }
+
+    /// Hands out, in order, the results before `mark`.
+    pub(super) fn release(&mut self, mark: Mark, deliver: impl FnMut(Order, S::Item)) {
+        self.outlet.results.release(mark, deliver);
+    }
+
+    pub(super) fn counters(&self) -> (&TableCounters, u64) {
+        (self.table.counters(), self.table.active() as u64)
+    }
+
+    pub(super) fn into_stage(self) -> S {
+        self.outlet.stage
+    }
+}
+
+impl<S: Stage> Outlet<S> {
+    fn take(&mut self, event: FlowEvent) {
+        let (record, item) = match &event {
+            FlowEvent::Ended(record) => (record, self.stage.ended(record)),
+            FlowEvent::Early(record) => (record, self.stage.early(record)),
+        };
+        let Some(item) = item else { return };
+        let order = Order {
+            epoch: self.epoch,
+            decided: record.decided,
+            start: record.state.start,
+            tuple: record.tuple,
+            part: record.state.part,
+            sequence: self.sequence,
+        };
+        self.sequence = self.sequence.saturating_add(1);
+        self.results.push(order, item);
+    }
+}
