@@ -352,3 +352,41 @@ const IPV6: usize = 40;
 const FIRST_ETHERTYPE: u16 = 0x0600;
 /// The IPv4 flag that says nothing about fragments that exist.
 const DONT_FRAGMENT: u16 = 0x4000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The short way reads a packet only as the long way would.
+        #[test]
+        fn plain_offsets_equal_etherparse(
+            mut data in proptest::collection::vec(any::<u8>(), 20..100),
+            v6 in any::<bool>(),
+            length in 0u16..120,
+            next in prop::sample::select(vec![6u8, 17, 58, 1, 132, 0]),
+            beyond in 0u32..40,
+        ) {
+            let on_wire = u32::try_from(data.len()).unwrap() + beyond;
+            let network = if v6 { Network::Ipv6 } else { Network::Ipv4 };
+            if v6 {
+                data.resize(data.len().max(40), 0);
+                data[0] = 0x60;
+                data[4..6].copy_from_slice(&length.to_be_bytes());
+                data[6] = next;
+            } else {
+                data[0] = 0x45;
+                data[2..4].copy_from_slice(&length.to_be_bytes());
+                data[6] &= 0x40;
+                data[7] = 0;
+                data[9] = next;
+            }
+            let plain = if v6 { plain_ipv6(&data, on_wire) } else { plain_ipv4(&data, on_wire) };
+            if let Some(plain) = plain {
+                let long = any_ip(network, &data, on_wire).expect("what is read by offsets is an IP packet");
+                prop_assert_eq!(format!("{:?}", plain), format!("{:?}", long));
+            }
+        }
+    }
+}
