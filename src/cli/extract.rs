@@ -40,6 +40,7 @@ enum Format {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let plan = args.inputs.plan(args.profile)?;
     let mut output = output::open(args.output.as_deref())?;
     let mut buffer = Vec::with_capacity(2 * FLUSH_AT);
     if args.format == Format::Csv {
@@ -51,8 +52,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         buffer.clear();
         Ok(())
     };
-    let outcome = args.inputs.run(
-        args.profile,
+    let outcome = plan.run(
         stage,
         &mut |_, row: Vec<u8>| {
             buffer.extend_from_slice(&row);

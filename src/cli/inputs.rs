@@ -55,22 +55,28 @@ pub(super) struct Inputs {
     batch: u32,
 }
 
-impl Inputs {
+/// Checked flags: what will run, before anything is written.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    inputs: &'a Inputs,
+    offline: Offline,
+}
+
+impl Plan<'_> {
     /// Runs every capture through the pipeline, one after another; `capture_end` is called after each.
     pub(super) fn run<S: Stage>(
         &self,
-        profile: Profile,
         mut make_stage: impl FnMut() -> S,
         deliver: &mut impl FnMut(Order, S::Item) -> anyhow::Result<()>,
         capture_end: &mut impl FnMut() -> anyhow::Result<()>,
     ) -> anyhow::Result<(Totals, Vec<S>)> {
-        let offline = self.offline(profile)?;
-        let bar = progress_bar(self.total_bytes());
+        let Self { inputs, offline } = self;
+        let bar = progress_bar(inputs.total_bytes());
         let mut stages: Vec<S> = (0..offline.workers).map(|_| make_stage()).collect();
         let mut totals = Totals::default();
         let mut failures = Vec::new();
         let captures: Vec<&[PathBuf]> =
-            if self.merge { vec![&self.files] } else { self.files.iter().map(std::slice::from_ref).collect() };
+            if inputs.merge { vec![&inputs.files] } else { inputs.files.iter().map(std::slice::from_ref).collect() };
         for paths in captures {
             let mut sources = Vec::new();
             for path in paths {
@@ -98,7 +104,7 @@ impl Inputs {
             totals.add(&Totals { files, ..counts });
             match outcome {
                 Ok(()) => {}
-                Err(OfflineError::Source(error)) if error.is_incomplete_capture() && !self.strict => {
+                Err(OfflineError::Source(error)) if error.is_incomplete_capture() && !inputs.strict => {
                     totals.incomplete_files = totals.incomplete_files.saturating_add(1);
                     bar.suspend(|| eprintln!("flowshrike: warning: {error}; what was read up to there is used"));
                 }
@@ -113,6 +119,13 @@ impl Inputs {
         bar.finish_and_clear();
         report(failures)?;
         Ok((totals, stages))
+    }
+}
+
+impl Inputs {
+    /// Checks the flags against each other.
+    pub(super) fn plan(&self, profile: Profile) -> anyhow::Result<Plan<'_>> {
+        Ok(Plan { inputs: self, offline: self.offline(profile)? })
     }
 
     fn offline(&self, profile: Profile) -> anyhow::Result<Offline> {
