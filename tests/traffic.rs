@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use util::capture_file::{Captured, Interface, Pcap, PcapNg, Resolution, gzip};
+use util::skip::skipped;
 use util::traffic::{Link, Pace, Packet, Side, Traffic};
 
 /// Flags, sequence number, acknowledgement, data length, header length of every TCP packet.
@@ -104,8 +105,7 @@ fn every_link_type_leads_to_the_same_packet() {
 #[test]
 fn tcpdump_reads_every_kind_of_file_alike() {
     if Command::new("tcpdump").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        println!("skipped: tcpdump is not installed");
-        return;
+        return skipped("tcpdump is not installed");
     }
     let mut t = Traffic::new(6);
     t.tcp("10.0.0.1:40000", "10.0.0.2:80").at(0.25).request(100).response(200).close();

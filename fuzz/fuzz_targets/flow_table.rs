@@ -141,7 +141,11 @@ fuzz_target!(|story: Story| {
     }
     let end = clock.now().unwrap_or(time);
     whole.flush(end);
-    assert_eq!(whole.ledger.packets + whole.table.counters().late_packets, whole.fed, "each packet is in one flow or late");
+    assert_eq!(
+        whole.ledger.packets + whole.table.counters().late_packets,
+        whole.fed,
+        "each packet is in one flow or late"
+    );
     for shard in &mut shards {
         shard.flush(end);
     }

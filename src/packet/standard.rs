@@ -209,19 +209,9 @@ fn any_ip(network: Network, data: &[u8], on_wire: u32) -> Result<Ip<'_>, Unparse
             };
             let payload = ip.payload();
             let extensions = offset_in(data, payload.payload).saturating_sub(offset).saturating_sub(40);
-            let fragment = ip
-                .extensions()
-                .clone()
-                .into_iter()
-                .find_map(|extension| match extension {
-                    etherparse::Ipv6ExtensionSlice::Fragment(header) => Some(Fragment::of(
-                        header.fragment_offset().value(),
-                        header.more_fragments(),
-                        header.identification(),
-                    )),
-                    _ => None,
-                })
-                .unwrap_or(Fragment::Whole);
+            let extensions_seen = ip.extensions();
+            let fragment =
+                ipv6_fragment(extensions_seen.first_header().map(|number| number.0), extensions_seen.slice());
             // A chain that stops inside an extension header leaves no transport protocol to name.
             if is_cut(&sliced.stop_err) && payload.len_source == LenSource::Slice && payload.payload.is_empty() {
                 return Err(Unparsed::IpHeader);
@@ -237,6 +227,31 @@ fn any_ip(network: Network, data: &[u8], on_wire: u32) -> Result<Ip<'_>, Unparse
         }
         LaxNetSlice::Arp(_) => Err(Unparsed::NotIp),
     }
+}
+
+/// What the fragment header of an extension chain says, if there is one.
+///
+/// Walked here and not by etherparse's iterator: on a chain that the lax reading found cut short, that one goes on
+/// unchecked beyond the end of the slice (etherparse 0.21.0; fuzzing found it).
+fn ipv6_fragment(first: Option<u8>, chain: &[u8]) -> Fragment {
+    let (mut next, mut at) = (first, 0_usize);
+    // Each header is at least 8 bytes long, so the walk ends.
+    while let (Some(number), Some(rest)) = (next, chain.get(at..)) {
+        let units = byte(rest, 1).map(usize::from);
+        let length = match number {
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS => units.map(|units| (units + 1) * 8),
+            AUTHENTICATION => units.map(|units| (units + 2) * 4),
+            FRAGMENT => {
+                let (Some(offset), Some(id)) = (be16(rest, 2), be32(rest, 4)) else { break };
+                return Fragment::of(offset >> 3, offset & 1 == 1, id);
+            }
+            _ => break,
+        };
+        let Some(length) = length else { break };
+        next = byte(rest, 0);
+        at = at.saturating_add(length);
+    }
+    Fragment::Whole
 }
 
 fn is_ip(layer: etherparse::err::Layer) -> bool {
@@ -352,6 +367,12 @@ const IPV6: usize = 40;
 const FIRST_ETHERTYPE: u16 = 0x0600;
 /// The IPv4 flag that says nothing about fragments that exist.
 const DONT_FRAGMENT: u16 = 0x4000;
+/// IPv6 extension headers by their protocol numbers (RFC 8200, RFC 4302).
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION_OPTIONS: u8 = 60;
 
 #[cfg(test)]
 mod tests {

@@ -93,12 +93,13 @@ fn shop(t: &mut Traffic) {
         let at = 4.0 + f64::from(round) * 14.3 + jitter(t, 900_000);
         lookup(t, at, "10.244.1.21", "catalog.shop.svc.cluster.local", [10, 96, 20, 9]);
         let item = t.random().between(100, 999);
-        let ask = format!("GET /items/{item} HTTP/1.1\r\nHost: catalog\r\nConnection: close\r\n\r\n");
-        let body = format!("{{\"id\":{item},\"name\":\"item {item}\",\"stock\":{}}}", item % 17);
+        let ask = format!(
+            "GET /items/{item} HTTP/1.1\r\nHost: catalog.shop\r\nUser-Agent: front/3\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        );
+        let body = format!("{{\"id\":{item},\"stock\":{}}}", item % 17);
         let client_port = ephemeral(t);
         t.tcp(("10.244.1.21", client_port), "10.96.20.9:80")
             .at(at + 0.004)
-            .pace(Pace::CLUSTER)
             .say(Side::Client, ask.as_bytes())
             .say(Side::Server, ok_json(&body).as_bytes())
             .close_by(Side::Server);

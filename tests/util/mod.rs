@@ -6,4 +6,5 @@
 
 pub mod capture_file;
 pub mod random;
+pub mod skip;
 pub mod traffic;

@@ -93,17 +93,16 @@ impl Packet {
 
     /// An echo request or reply, ICMP or ICMPv6 as the addresses have it.
     pub fn echo(time: i64, from: IpAddr, to: IpAddr, reply: bool, (id, seq): (u16, u16), data: &[u8]) -> Self {
-        let size = |size: usize| size;
         if from.is_ipv4() {
             let ip = ip(from, to, IpNumber::ICMP);
             let step = if reply { ip.icmpv4_echo_reply(id, seq) } else { ip.icmpv4_echo_request(id, seq) };
-            Self::built(time, from, size(step.size(data.len())), |buffer| {
+            Self::built(time, from, step.size(data.len()), |buffer| {
                 step.write_to_slice(buffer, data).map_err(|error| error.to_string())
             })
         } else {
             let ip = ip(from, to, IpNumber::IPV6_ICMP);
             let step = if reply { ip.icmpv6_echo_reply(id, seq) } else { ip.icmpv6_echo_request(id, seq) };
-            Self::built(time, from, size(step.size(data.len())), |buffer| {
+            Self::built(time, from, step.size(data.len()), |buffer| {
                 step.write_to_slice(buffer, data).map_err(|error| error.to_string())
             })
         }

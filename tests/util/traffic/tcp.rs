@@ -196,7 +196,7 @@ impl<'t> Tcp<'t> {
 
     fn send(&mut self, side: Side, flags: &str, data: &[u8]) {
         let is_opening = flags.contains('S');
-        let stamp = u32::try_from(self.clock / 1_000 & 0xffff_ffff).expect("masked to 32 bits");
+        let stamp = u32::try_from((self.clock / 1_000) & 0xffff_ffff).expect("masked to 32 bits");
         let (own, peer) = match side {
             Side::Client => (&mut self.client, &self.server),
             Side::Server => (&mut self.server, &self.client),

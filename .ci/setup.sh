@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Installs what a step needs and this machine lacks.
+#
+#   setup.sh build   a C linker and libpcap's development files; fails, with advice, where it cannot have them
+#   setup.sh test    besides, the programs that some tests run; what is not to be had is named, and those tests are skipped
+#   setup.sh fuzz    besides, a C++ compiler for libFuzzer
+#
+# Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "error: $*"
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The system's family: what os-release says of it, or macos.
+family() {
+    if [[ "$(uname -s)" == Darwin ]]; then
+        echo macos
+        return
+    fi
+    local ID='' ID_LIKE=''
+    # shellcheck disable=SC1091 # the system's own file
+    [[ -r /etc/os-release ]] && . /etc/os-release
+    case " $ID $ID_LIKE " in
+        *' debian '* | *' ubuntu '*) echo debian ;;
+        *' alpine '*) echo alpine ;;
+        *' arch '*) echo arch ;;
+        *' fedora '* | *' rhel '* | *' centos '*) echo fedora ;;
+        *' suse '* | *' opensuse '*) echo suse ;;
+        *) echo other ;;
+    esac
+}
+
+# Whether packages can be installed without asking: as root, or by a sudo that wants no password.
+can_install_silently() {
+    have apt-get && { [[ "$(id -u)" == 0 ]] || { have sudo && sudo -n true 2>/dev/null; }; }
+}
+
+as_root() {
+    if [[ "$(id -u)" == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+apt_install() {
+    say "==> installing with apt-get: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! as_root apt-get install -y --no-install-recommends "$@" </dev/null >/dev/null 2>&1; then
+        as_root apt-get update </dev/null >/dev/null || die "apt-get update failed; see above"
+        as_root apt-get install -y --no-install-recommends "$@" </dev/null >/dev/null ||
+            die "apt-get cannot install $*; see above"
+    fi
+}
+
+# Prometheus' package starts a service; the tests want the program alone.
+apt_install_prometheus() {
+    local guard=/usr/sbin/policy-rc.d added=''
+    if [[ ! -e "$guard" ]]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
+        as_root chmod 755 "$guard"
+        added=yes
+    fi
+    local failed=''
+    (apt_install prometheus) || failed=yes
+    if [[ -n "$added" ]]; then as_root rm -f "$guard"; fi
+    if [[ -n "$failed" ]]; then return 1; fi
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable prometheus >/dev/null 2>&1 || true
+    fi
+}
+
+have_libpcap() {
+    if have pkg-config && pkg-config --exists libpcap; then return; fi
+    local header
+    for header in /usr/include/pcap/pcap.h /usr/include/pcap.h /usr/local/include/pcap.h /opt/homebrew/include/pcap.h; do
+        if [[ -e "$header" ]]; then return; fi
+    done
+    # macOS keeps its headers inside the command line tools.
+    have cc && printf '#include <pcap.h>\n' | cc -E - >/dev/null 2>&1
+}
+
+# What to type on a system that we do not install on.
+advice() {
+    case "$(family)" in
+        debian) echo "apt-get install $1" ;;
+        fedora) echo "sudo dnf install $2" ;;
+        alpine) echo "sudo apk add $3" ;;
+        arch) echo "sudo pacman -S $4" ;;
+        suse) echo "sudo zypper install $2" ;;
+        macos) echo "xcode-select --install (it brings the compiler and libpcap)" ;;
+        *) echo "your package manager: on Fedora it is called $2, on Alpine $3, on Arch $4, on Debian $1" ;;
+    esac
+}
+
+# need WHAT debian fedora alpine arch: installs a package that the build cannot do without.
+need() {
+    local what=$1
+    shift
+    if [[ "$(family)" == debian ]] && { [[ "$(id -u)" == 0 ]] || have sudo; }; then
+        say "==> $what: not here yet"
+        apt_install "$1"
+    else
+        die "$what: not here. Install it with: $(advice "$@")"
+    fi
+}
+
+build() {
+    have cargo || die "cargo is not here. Install a Rust toolchain (https://rustup.rs), then try again"
+    if ! have cc; then need "a C linker" build-essential gcc build-base base-devel; fi
+    if ! have_libpcap; then need "libpcap's development files" libpcap-dev libpcap-devel libpcap-dev libpcap; fi
+}
+
+# want PROGRAM PACKAGE WHAT-FOR: installs it if that needs no question, else says what is skipped.
+want() {
+    local program=$1 package=$2 purpose=$3
+    # Administrators' programs are not on every user's path.
+    if PATH="$PATH:/usr/sbin:/sbin" have "$program"; then return; fi
+    if can_install_silently; then
+        if [[ "$package" == prometheus ]]; then
+            apt_install_prometheus && return
+        else
+            (apt_install "$package") && return
+        fi
+    fi
+    say "==> $program is not here and cannot be installed without asking: $purpose are skipped (package $package)"
+}
+
+tests() {
+    build
+    want tcpdump tcpdump "tests that hold captures against tcpdump's"
+    want ip iproute2 "tests that capture in a network namespace"
+    want ethtool ethtool "tests that capture in a network namespace"
+    want prometheus prometheus "tests that Prometheus scrapes the daemon"
+    want python3 python3 "comparisons with the reference meter"
+    if [[ "$(id -u)" != 0 ]]; then
+        say "==> not root: tests that make a network namespace are skipped unless this user may make one"
+    fi
+}
+
+fuzzing() {
+    build
+    if ! have c++; then need "a C++ compiler, for libFuzzer" g++ gcc-c++ g++ gcc; fi
+}
+
+case "${1:-}" in
+    build) build ;;
+    test) tests ;;
+    fuzz) fuzzing ;;
+    *) die "usage: $0 build|test|fuzz" ;;
+esac

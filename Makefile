@@ -1,0 +1,48 @@
+# The entry points for people and for CI. `make` alone lists them; the longer ones are scripts in .ci/.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo run build test fuzz bench docs model lint demo-capture
+
+# The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
+IFACE ?= auto
+# Seconds that `make fuzz` gives each target.
+FUZZ_SECONDS ?= 60
+# Labelled flows of `make model`.
+DATA ?= ../shared/data/k8s-misuse
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+demo: ## install what is missing, build, and replay a bundled capture of a small cluster
+	@.ci/demo.sh
+
+run: ## watch an interface: make run IFACE=eth0 (the default, auto, chooses one)
+	@.ci/daemon.sh '$(IFACE)'
+
+build: ## build the release binary, target/release/flowshrike
+	@.ci/setup.sh build
+	cargo build --release --locked
+
+test: ## install what is missing, and run all tests
+	@.ci/test.sh
+
+lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests
+	@.ci/lint.sh
+
+fuzz: ## fuzz each target for FUZZ_SECONDS
+	@.ci/fuzz.sh '$(FUZZ_SECONDS)'
+
+bench: ## run the benchmarks
+	@.ci/setup.sh build
+	cargo bench --locked
+
+docs: ## write the generated pages under docs/ anew
+	@.ci/setup.sh build
+	UPDATE_DOCS=1 cargo test --locked --test docs
+
+model: ## train models/default.json anew from DATA
+	@.ci/model.sh '$(DATA)'
+
+demo-capture: ## write tests/data/demo-cluster.pcap.gz anew
+	cargo run --locked --example demo-capture -- tests/data/demo-cluster.pcap.gz
