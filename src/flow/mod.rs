@@ -4,6 +4,7 @@
 //! live capture, replay, tests and fuzzing run the same code.
 
 mod bulk;
+mod community_id;
 mod key;
 mod policy;
 mod record;
@@ -11,6 +12,7 @@ mod state;
 mod stats;
 
 pub use bulk::BulkState;
+pub use community_id::community_id;
 pub use key::{Direction, FiveTuple, FlowKey};
 pub use policy::{Clock, FlowPolicy, Lifecycle};
 pub use record::{EndReason, FlowEvent, FlowRecord};

@@ -8,6 +8,7 @@
 mod address;
 mod dissector;
 mod fragments;
+pub mod icmp;
 mod link;
 mod reference;
 mod standard;
