@@ -7,6 +7,7 @@
 //! - [`flow`]: five-tuples, per-flow state, timers, the bounded table.
 //! - [`features`]: the CICFlowMeter columns, from one schema table.
 //! - [`model`]: transform, nearest neighbours, novelty, the artifact.
+//! - [`alert`]: policy, suppression, the alert and its formats.
 //! - [`capture`]: files and interfaces, the edge where packets come in.
 
 pub mod time;
@@ -18,5 +19,7 @@ pub mod flow;
 pub mod features;
 
 pub mod model;
+
+pub mod alert;
 
 pub mod capture;
