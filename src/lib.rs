@@ -9,6 +9,10 @@
 //! - [`model`]: transform, nearest neighbours, novelty, the artifact.
 //! - [`alert`]: policy, suppression, the alert and its formats.
 //! - [`capture`]: files and interfaces, the edge where packets come in.
+//! - [`sink`]: the edge where alerts go out.
+//! - [`telemetry`]: metrics, logs, heartbeats.
+//! - [`serve`]: the admin server.
+//! - [`config`]: what was written in a file, the environment and flags, and what runs.
 
 pub mod time;
 
@@ -23,3 +27,11 @@ pub mod model;
 pub mod alert;
 
 pub mod capture;
+
+pub mod sink;
+
+pub mod telemetry;
+
+pub mod serve;
+
+pub mod config;
