@@ -6,8 +6,18 @@
 //! - [`packet`] makes one small value of frame bytes.
 //! - [`flow`] has five-tuples, per-flow state, timers, the bounded table.
 //! - [`features`] has the CICFlowMeter columns, from one schema table.
+//! - [`taxonomy`] names labels, their severity and ATT&CK technique.
 //! - [`model`] has transform, nearest neighbours, novelty, the artifact.
+//! - [`alert`] has policy, suppression, the alert and its formats.
+//! - [`dataset`] reads labelled flows.
+//! - [`train`] fits a model to them and evaluates it.
 //! - [`capture`] reads files and interfaces: the edge where packets come in.
+//! - [`sink`] writes lines: the edge where alerts go out.
+//! - [`telemetry`] has metrics, logs and heartbeats.
+//! - [`serve`] answers over HTTP.
+//! - [`config`] makes what runs of what was written in a file, the environment and flags.
+//! - [`pipeline`] is the drawing of the data path as code: stages, shards, shutdown.
+//! - [`cli`] has the commands.
 
 pub mod time;
 
@@ -17,9 +27,25 @@ pub mod flow;
 
 pub mod features;
 
+pub mod taxonomy;
+
 pub mod model;
 
+pub mod alert;
+
+pub mod dataset;
+
+pub mod train;
+
 pub mod capture;
+
+pub mod sink;
+
+pub mod telemetry;
+
+pub mod serve;
+
+pub mod config;
 
 pub mod pipeline;
 

@@ -10,6 +10,7 @@
 
 mod bulk;
 mod clock;
+mod community_id;
 mod index;
 mod key;
 mod lists;
@@ -25,6 +26,7 @@ mod wheel;
 
 pub use bulk::BulkState;
 pub use clock::{PacketClock, Reading as ClockReading};
+pub use community_id::community_id;
 pub use key::{Direction, FiveTuple, FlowKey};
 pub use policy::{Clock, FlowPolicy, Lifecycle};
 pub use record::{EndReason, FlowEvent, FlowRecord};

@@ -1,0 +1,306 @@
+//! The neutral alert: everything that any format writes, in the field's own units.
+
+use std::sync::Arc;
+
+use crate::flow::{EndReason, FiveTuple, FlowRecord, community_id};
+use crate::model::{Telling, Verdict};
+use crate::time::Micros;
+
+/// One thing to tell about one flow.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Initiator to responder.
+    pub tuple: FiveTuple,
+    /// The flow's number in logs, the same in every run; below 2^53.
+    pub flow_id: u64,
+    /// The flow's Community ID v1.
+    pub community_id: String,
+    /// Time of the flow's first packet.
+    pub start: Micros,
+    /// Time of the flow's last packet so far.
+    pub end: Micros,
+    /// Which part of a long flow this is, from 0.
+    pub part: u32,
+    /// Why the flow ended; `None` while it is open, which makes this an early alert.
+    pub end_reason: Option<EndReason>,
+    /// Packets from the initiator.
+    pub packets_to_server: u64,
+    /// Packets from the responder.
+    pub packets_to_client: u64,
+    /// Bytes on the wire from the initiator.
+    pub bytes_to_server: u64,
+    /// Bytes on the wire from the responder.
+    pub bytes_to_client: u64,
+    /// What is said of the flow.
+    pub signature: Arc<Signature>,
+    /// Weight of the label among the neighbours, 0 to 1.
+    pub score: f32,
+    /// Distance to the nearest benign point of the model.
+    pub novelty: f32,
+    /// Whether that distance is above the model's threshold.
+    pub novel: bool,
+    /// Who says so.
+    pub model: Arc<ModelIdentity>,
+    /// The features that tell this flow from benign ones, most telling first.
+    pub telling: Vec<Telling>,
+    /// Where the flow was seen: an interface, or the name of a capture file.
+    pub in_iface: Arc<str>,
+    /// Flows like this one that were held back since the last alert of their kind.
+    pub suppressed: u64,
+}
+
+impl Alert {
+    /// The alert on a flow that has ended.
+    #[must_use]
+    pub fn of_ended(record: &FlowRecord, verdict: &Verdict, grounds: Grounds) -> Self {
+        Self::new(record, Some(record.end), verdict, grounds)
+    }
+
+    /// The alert on a flow that is still open; the record's end reason is not read.
+    #[must_use]
+    pub fn of_open(record: &FlowRecord, verdict: &Verdict, grounds: Grounds) -> Self {
+        Self::new(record, None, verdict, grounds)
+    }
+
+    /// Whether the flow was still open when this was said.
+    #[must_use]
+    pub const fn is_early(&self) -> bool {
+        self.end_reason.is_none()
+    }
+
+    fn new(record: &FlowRecord, end_reason: Option<EndReason>, verdict: &Verdict, grounds: Grounds) -> Self {
+        let Grounds { signature, model, telling, in_iface, suppressed } = grounds;
+        let state = &record.state;
+        Self {
+            tuple: record.tuple,
+            flow_id: record.flow_id(),
+            community_id: community_id(&record.tuple),
+            start: state.start,
+            end: state.last,
+            part: state.part,
+            end_reason,
+            packets_to_server: state.forward.packets,
+            packets_to_client: state.backward.packets,
+            bytes_to_server: state.forward.wire_bytes,
+            bytes_to_client: state.backward.wire_bytes,
+            signature,
+            score: verdict.score,
+            novelty: verdict.novelty,
+            novel: verdict.novel,
+            model,
+            telling,
+            in_iface,
+            suppressed,
+        }
+    }
+}
+
+/// What an alert says besides the flow and its verdict.
+#[derive(Clone, Debug)]
+pub struct Grounds {
+    /// The label's texts and numbers.
+    pub signature: Arc<Signature>,
+    /// The model that gave the verdict.
+    pub model: Arc<ModelIdentity>,
+    /// The most telling features, greatest distance first.
+    pub telling: Vec<Telling>,
+    /// Where the flow was seen.
+    pub in_iface: Arc<str>,
+    /// What [`super::Emission::suppressed`] says.
+    pub suppressed: u64,
+}
+
+/// How one label is put into words; built once for each label of a model from the taxonomy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The model's label.
+    pub label: String,
+    /// A number that this label keeps for ever.
+    pub id: u32,
+    /// One sentence for a person.
+    pub text: String,
+    /// The kind of event.
+    pub category: String,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// ATT&CK technique, as `T1046`.
+    pub technique: Option<AttackReference>,
+    /// ATT&CK tactic, as `TA0007`.
+    pub tactic: Option<AttackReference>,
+}
+
+impl Signature {
+    /// A number for a label: a hash of its name in 1,000,000 to 1,999,999 (the range that Suricata leaves to local
+    /// rules), so it does not depend on a model's order of labels.
+    #[must_use]
+    pub fn id_of(label: &str) -> u32 {
+        let hash = label.bytes().fold(0x811c_9dc5_u32, |h, byte| (h ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        1_000_000 + hash % 1_000_000
+    }
+
+    /// The signature of a flow that no label explains and that is unlike the model's benign traffic.
+    #[must_use]
+    pub fn unknown_novel() -> Self {
+        Self {
+            label: UNKNOWN_NOVEL.to_owned(),
+            id: Self::id_of(UNKNOWN_NOVEL),
+            text: "Flow unlike the benign traffic that the model knows".to_owned(),
+            category: "Unknown Traffic".to_owned(),
+            severity: Severity::Informational,
+            technique: None,
+            tactic: None,
+        }
+    }
+}
+
+/// An entry of MITRE ATT&CK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttackReference {
+    /// The identifier.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// How urgent an alert is, with Suricata's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Act now.
+    High = 1,
+    /// Look today.
+    Medium = 2,
+    /// Look when time allows.
+    Low = 3,
+    /// For the record.
+    Informational = 4,
+}
+
+impl Severity {
+    /// Every severity, most urgent first.
+    pub const ALL: [Self; 4] = [Self::High, Self::Medium, Self::Low, Self::Informational];
+
+    /// Suricata's number: 1 is the most urgent.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// From Suricata's number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::High,
+            2 => Self::Medium,
+            3 => Self::Low,
+            4 => Self::Informational,
+            _ => return None,
+        })
+    }
+
+    /// The name as a metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Informational => "informational",
+        }
+    }
+}
+
+/// Which model gave a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelIdentity {
+    /// The artifact's name.
+    pub name: String,
+    /// The artifact's version.
+    pub version: String,
+    /// SHA-256 of the artifact, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The label of a flow that is benign by its class and unlike anything benign by its distance.
+const UNKNOWN_NOVEL: &str = "unknown-novel";
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::features::FeatureId;
+    use crate::flow::{Direction, FlowPolicy, FlowState};
+    use crate::model::LabelId;
+    use crate::packet::{Address, PacketMeta, TcpFlags, protocol};
+
+    /// A packet of a flow between two hosts.
+    pub(in crate::alert) fn packet(time: Micros, protocol: u8, src_port: u16, dst_port: u16) -> PacketMeta {
+        PacketMeta {
+            src: Address::v4([10, 244, 0, 7]),
+            dst: Address::v4([10, 96, 0, 1]),
+            time,
+            src_port,
+            dst_port,
+            payload_len: 10,
+            wire_len: 64,
+            seq: 0,
+            ack: 0,
+            window: 0,
+            header_len: 20,
+            protocol,
+            flags: TcpFlags::SYN,
+        }
+    }
+
+    /// A flow of that one packet, ended.
+    pub(in crate::alert) fn record(first: PacketMeta) -> FlowRecord {
+        let tuple = FiveTuple::of(&first);
+        let state = FlowState::new(&first, Direction::Forward, &FlowPolicy::standard());
+        FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow }
+    }
+
+    pub(in crate::alert) fn verdict(label: u16, score: f32, novel: bool) -> Verdict {
+        Verdict { label: LabelId(label), score, novelty: 0.5, novel }
+    }
+
+    pub(in crate::alert) fn grounds() -> Grounds {
+        Grounds {
+            signature: Arc::new(Signature {
+                label: "recon".to_owned(),
+                id: Signature::id_of("recon"),
+                text: "Reconnaissance".to_owned(),
+                category: "Attempted Information Leak".to_owned(),
+                severity: Severity::Medium,
+                technique: Some(AttackReference { id: "T1046".into(), name: "Network Service Discovery".into() }),
+                tactic: Some(AttackReference { id: "TA0007".into(), name: "Discovery".into() }),
+            }),
+            model: Arc::new(ModelIdentity { name: "m".into(), version: "1".into(), sha256: "00".into() }),
+            telling: vec![Telling { feature: FeatureId::new(0).expect("a feature"), value: 1.5, distance: 0.25 }],
+            in_iface: "eth0".into(),
+            suppressed: 3,
+        }
+    }
+
+    #[test]
+    fn an_alert_counts_bytes_of_the_wire_and_names_the_flow_as_others_do() {
+        let state = record(packet(Micros(5), protocol::TCP, 40_000, 443));
+        let alert = Alert::of_ended(&state, &verdict(1, 0.75, true), grounds());
+        assert_eq!((alert.packets_to_server, alert.bytes_to_server, alert.bytes_to_client), (1, 64, 0));
+        assert_eq!(alert.community_id, community_id(&state.tuple));
+        assert!(!alert.is_early() && Alert::of_open(&state, &verdict(1, 0.75, true), grounds()).is_early());
+    }
+
+    #[test]
+    fn severities_keep_their_numbers() {
+        for severity in Severity::ALL {
+            assert_eq!(Severity::from_number(severity.number()), Some(severity));
+        }
+        assert_eq!((Severity::from_number(0), Severity::from_number(5)), (None, None));
+    }
+
+    #[test]
+    fn a_label_keeps_its_number() {
+        // Changing these breaks other people's filters.
+        for (label, id) in [("recon", 1_960_180), ("exploit", 1_145_388), ("", 1_136_261)] {
+            assert_eq!(Signature::id_of(label), id);
+        }
+    }
+}

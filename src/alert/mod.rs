@@ -1,0 +1,16 @@
+//! Alerts: from a verdict on a flow to one line that a person can act on.
+//!
+//! [`AlertStage`] decides (policy, then suppression) and counts; [`Alert`] is what is told, in no format;
+//! [`eve`] writes it as Suricata EVE JSON. Nothing here does I/O or reads a clock: time is packet time, and what a
+//! sink could not write comes back through [`AlertStage::lost`].
+
+mod alert;
+pub mod eve;
+mod policy;
+mod stage;
+mod suppression;
+
+pub use alert::{Alert, AttackReference, Grounds, ModelIdentity, Severity, Signature};
+pub use policy::{AlertPolicy, Judgement, LabelRule, NovelMode, PolicyError};
+pub use stage::{AlertCounts, AlertStage, Decision, Emission, Limits, SuppressReason, Ticket};
+pub use suppression::DEDUP_WINDOW;

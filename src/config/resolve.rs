@@ -1,0 +1,452 @@
+//! The second step: typed values within their ranges, on which the program runs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::error::{ConfigError, Origin};
+use super::keys::{KEYS, Key};
+use super::reader::Reader;
+use super::units;
+use super::written::{Override, Value, Written};
+use crate::alert::NovelMode;
+use crate::telemetry::{LogFormat, LogLevel};
+use crate::time::Micros;
+
+/// All that the daemon can be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where packets come from.
+    pub capture: CaptureConfig,
+    /// How flows are kept.
+    pub flow: FlowConfig,
+    /// The model's file; `None` for the one inside the program.
+    pub model: Option<PathBuf>,
+    /// What is told, and where.
+    pub alert: AlertConfig,
+    /// The admin server.
+    pub admin: AdminConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Every key's value as text and where it was written, in the order of [`KEYS`].
+    pub settings: Vec<Setting>,
+}
+
+/// The `capture` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// Names or expressions of interfaces; may be empty.
+    pub interfaces: Vec<String>,
+    /// Names or expressions of interfaces left out.
+    pub exclude: Vec<String>,
+    /// A pcap filter.
+    pub filter: Option<String>,
+    /// Bytes of kernel memory for each ring.
+    pub buffer: u64,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Whether to receive frames for others.
+    pub promiscuous: bool,
+    /// Longest time that the kernel gathers packets.
+    pub block_timeout: Micros,
+}
+
+/// The `flow` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowConfig {
+    /// Flows kept at once over all workers; `None` to choose by memory.
+    pub max_flows: Option<usize>,
+    /// Silence that ends a flow.
+    pub idle_timeout: Micros,
+    /// Length at which a flow is cut.
+    pub active_timeout: Micros,
+    /// Age at which an open flow is judged; below `active_timeout`.
+    pub early_verdict: Option<Micros>,
+    /// Threads that keep flows.
+    pub workers: usize,
+}
+
+/// The `alert` section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertConfig {
+    /// Where alerts go.
+    pub output: AlertOutput,
+    /// How long an alert holds others of its kind back; 0 for not at all.
+    pub dedup_window: Micros,
+    /// The site's thresholds by label, each 0 to 1.
+    pub thresholds: BTreeMap<String, f32>,
+    /// What becomes of novel flows.
+    pub novel: NovelMode,
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertOutput {
+    /// The standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// The `admin` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// The address that the server listens on.
+    pub listen: SocketAddr,
+    /// Whether there is one.
+    pub enabled: bool,
+}
+
+/// The `log` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least urgent messages shown.
+    pub level: LogLevel,
+    /// How they are written.
+    pub format: LogFormat,
+}
+
+/// One key as it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key's path.
+    pub key: &'static str,
+    /// Its value, as it may be written in a variable.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Reads the file, if there is one, then the variables, then the flags.
+    ///
+    /// `variables` is the whole environment (`std::env::vars_os()`); those of other programs are passed over.
+    ///
+    /// # Errors
+    /// The first thing wrong, with its place.
+    pub fn load(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        overrides: &[Override],
+    ) -> Result<Self, ConfigError> {
+        let mut written = Written::default();
+        if let Some(path) = path {
+            written.read_file(path)?;
+        }
+        written.read_variables(variables)?;
+        written.read_overrides(overrides)?;
+        Self::resolve(&written)
+    }
+
+    pub(super) fn resolve(written: &Written) -> Result<Self, ConfigError> {
+        let of = |path| Reader::new(written, path);
+        Ok(Self {
+            capture: CaptureConfig {
+                interfaces: of("capture.interfaces")?.list()?,
+                exclude: of("capture.exclude")?.list()?,
+                filter: of("capture.filter")?.text()?,
+                buffer: of("capture.buffer")?.bytes()?,
+                snaplen: of("capture.snaplen")?.number()?,
+                promiscuous: of("capture.promiscuous")?.switch()?,
+                block_timeout: of("capture.block_timeout")?.duration()?,
+            },
+            flow: flow(written)?,
+            model: of("model.path")?.text()?.map(PathBuf::from),
+            alert: AlertConfig {
+                output: match of("alert.output")?.text()?.as_deref() {
+                    None | Some("stdout" | "-") => AlertOutput::Stdout,
+                    Some(path) => AlertOutput::File(PathBuf::from(path)),
+                },
+                dedup_window: of("alert.dedup_window")?.optional_duration()?.unwrap_or(Micros::ZERO),
+                thresholds: of("alert.thresholds")?.fractions()?,
+                novel: match of("alert.novel")?.choice::<String>()?.as_str() {
+                    "alert" => NovelMode::Alert,
+                    _ => NovelMode::Count,
+                },
+            },
+            admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
+            log: LogConfig { level: of("log.level")?.choice()?, format: of("log.format")?.choice()? },
+            settings: KEYS.iter().map(|key| Setting::of(key, written)).collect(),
+        })
+    }
+}
+
+/// The `flow` section, whose early verdict must come before the cut.
+fn flow(written: &Written) -> Result<FlowConfig, ConfigError> {
+    let of = |path| Reader::new(written, path);
+    let early = of("flow.early_verdict")?;
+    let active_timeout = of("flow.active_timeout")?.duration()?;
+    let mut early_verdict = early.optional_duration()?;
+    if early_verdict.is_some_and(|early| early >= active_timeout) {
+        if early.origin != Origin::Default {
+            let active = units::format_duration(active_timeout);
+            return Err(
+                early.wrong(format!("it must be shorter than flow.active_timeout, which is {active}, or `off`"))
+            );
+        }
+        early_verdict = None;
+    }
+    Ok(FlowConfig {
+        max_flows: of("flow.max_flows")?.optional_number()?,
+        idle_timeout: of("flow.idle_timeout")?.duration()?,
+        active_timeout,
+        early_verdict,
+        workers: of("flow.workers")?.number()?,
+    })
+}
+
+impl Setting {
+    fn of(key: &'static Key, written: &Written) -> Self {
+        let (value, origin) = written.get(key).map_or_else(
+            || (key.default.to_owned(), Origin::Default),
+            |entry| {
+                let value = match &entry.value {
+                    Value::Text(text) => text.clone(),
+                    Value::List(items) => items.join(","),
+                    Value::Map(pairs) => pairs.iter().map(|(a, b)| format!("{a}={b}")).collect::<Vec<_>>().join(","),
+                };
+                (value, entry.origin.clone())
+            },
+        );
+        Self { key: key.path, value, origin }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(yaml: &str, variables: &[(&str, &str)], overrides: &[Override]) -> Result<Config, String> {
+        let mut written = Written::default();
+        let variables = variables.iter().map(|&(name, value)| (name.into(), value.into()));
+        written
+            .read_yaml(Path::new("f.yaml"), yaml)
+            .and_then(|()| written.read_variables(variables))
+            .and_then(|()| written.read_overrides(overrides))
+            .and_then(|()| Config::resolve(&written))
+            .map_err(|error| error.to_string())
+    }
+
+    const fn flag(key: &'static str, flag: &'static str, value: String) -> Override {
+        Override { key, value, flag }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table() {
+        let config = load("", &[], &[]).expect("defaults are valid");
+        let expected = CaptureConfig {
+            interfaces: vec![],
+            exclude: vec![],
+            filter: None,
+            buffer: 32 << 20,
+            snaplen: 256,
+            promiscuous: false,
+            block_timeout: Micros::from_millis(50),
+        };
+        assert_eq!(config.capture, expected);
+        let expected = FlowConfig {
+            max_flows: None,
+            idle_timeout: Micros::from_secs(60),
+            active_timeout: Micros::from_secs(120),
+            early_verdict: Some(Micros::from_secs(10)),
+            workers: 1,
+        };
+        assert_eq!(config.flow, expected);
+        let expected = AlertConfig {
+            output: AlertOutput::Stdout,
+            dedup_window: Micros::from_secs(60),
+            thresholds: BTreeMap::new(),
+            novel: NovelMode::Count,
+        };
+        assert_eq!((config.alert, config.model), (expected, None));
+        let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");
+        assert_eq!(config.admin, AdminConfig { listen, enabled: true });
+        assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let yaml = "
+capture:
+  interfaces: [eth0, 'cali.*']
+  exclude: docker0
+  filter: not port 22
+  buffer: 64MiB
+  snaplen: 1_500
+  promiscuous: true
+  block_timeout: 20ms
+flow:
+  max_flows: 1000
+  idle_timeout: 1m
+  active_timeout: 2m
+  early_verdict: off
+  workers: 4
+model: {path: /var/lib/m.json}
+alert:
+  output: /var/log/alerts.json
+  dedup_window: off
+  thresholds:
+    recon: 0.75
+    exploit: 1
+  novel: alert
+admin: {listen: '[::1]:0', enabled: false}
+log:
+  level: debug
+  format: json
+";
+        let config = load(yaml, &[], &[]).expect("all keys are known");
+        assert_eq!(config.capture.interfaces, ["eth0", "cali.*"]);
+        assert_eq!(
+            (config.capture.exclude, config.capture.filter),
+            (vec!["docker0".into()], Some("not port 22".into()))
+        );
+        assert_eq!(
+            (config.capture.buffer, config.capture.snaplen, config.capture.promiscuous),
+            (64 << 20, 1_500, true)
+        );
+        assert_eq!((config.flow.max_flows, config.flow.early_verdict, config.flow.workers), (Some(1_000), None, 4));
+        assert_eq!(config.alert.output, AlertOutput::File("/var/log/alerts.json".into()));
+        assert_eq!(config.alert.thresholds, BTreeMap::from([("exploit".into(), 1.0), ("recon".into(), 0.75)]));
+        assert_eq!((config.alert.dedup_window, config.alert.novel), (Micros::ZERO, NovelMode::Alert));
+        assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
+        assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
+        assert_eq!(config.settings.len(), KEYS.len());
+        assert!(config.settings.iter().all(|setting| setting.origin != Origin::Default));
+    }
+
+    #[test]
+    fn later_layers_win_key_by_key() {
+        let yaml = "capture: {interfaces: [a, b], snaplen: 300}\nflow: {workers: 2}\nalert: {thresholds: {recon: 0.5}}";
+        let variables = [
+            ("FLOWSHRIKE_CAPTURE_INTERFACES", "c, d"),
+            ("FLOWSHRIKE_FLOW_WORKERS", "3"),
+            ("FLOWSHRIKE_LOG_LEVEL", ""),
+            ("FLOWSHRIKE_ALERT_THRESHOLDS", "recon=0.6,dos=0.7"),
+            ("PATH", "/bin"),
+        ];
+        let config = load(yaml, &variables, &[]).expect("valid");
+        assert_eq!(
+            (config.capture.interfaces, config.capture.snaplen, config.flow.workers),
+            (vec!["c".into(), "d".into()], 300, 3)
+        );
+        let overrides = [
+            flag("capture.interfaces", "--interface", "e,f".into()),
+            flag("capture.interfaces", "--interface", "g".into()),
+            flag("alert.thresholds", "--threshold", "dos=0.9".into()),
+        ];
+        let config = load(yaml, &variables, &overrides).expect("valid");
+        assert_eq!(config.capture.interfaces, ["e,f", "g"]);
+        assert_eq!(config.alert.thresholds, BTreeMap::from([("dos".into(), 0.9), ("recon".into(), 0.6)]));
+        let origin = |key| config.settings.iter().find(|s| s.key == key).map(|s| s.origin.to_string());
+        assert_eq!(origin("capture.interfaces").as_deref(), Some("--interface"));
+        assert_eq!(origin("flow.workers").as_deref(), Some("FLOWSHRIKE_FLOW_WORKERS"));
+        assert_eq!(origin("capture.snaplen").as_deref(), Some("f.yaml:1:40"));
+    }
+
+    #[test]
+    fn an_error_names_the_place_the_key_and_what_is_allowed() {
+        for (yaml, expected) in [
+            ("capture:\n  snaplem: 9", "f.yaml:2:3: unknown key `capture.snaplem`; did you mean `capture.snaplen`?"),
+            ("captures: {}", "f.yaml:1:1: unknown key `captures`; did you mean `capture`?"),
+            ("snaplen: 9", "f.yaml:1:1: unknown key `snaplen`; did you mean `capture.snaplen`?"),
+            ("log: {}\nweather: {}", "f.yaml:2:1: unknown key `weather`; docs/configuration.md lists the known keys"),
+            ("capture:\n  snaplen: 10", "f.yaml:2:12: capture.snaplen: `10` is out of range: 128 to 262144"),
+            ("capture:\n  snaplen: -1", "f.yaml:2:12: capture.snaplen: `-1` is no whole number"),
+            ("capture: {buffer: 1B}", "f.yaml:1:19: capture.buffer: `1B` is out of range: 1MiB to 4GiB"),
+            (
+                "capture: {block_timeout: 51ms}",
+                "f.yaml:1:26: capture.block_timeout: `51ms` is out of range: 1ms to 50ms",
+            ),
+            ("capture: {filter: [a]}", "f.yaml:1:19: capture.filter: one value is expected"),
+            ("capture: {interfaces: ['']}", "f.yaml:1:23: capture.interfaces: an item is empty"),
+            ("capture: 7", "f.yaml:1:10: `capture` is a section: keys are expected in it"),
+            ("- a", "f.yaml:1:1: sections are expected"),
+            ("alert: {thresholds: {recon: 2}}", "f.yaml:1:21: alert.thresholds: recon: `2` is no number from 0 to 1"),
+            ("alert: {novel: tell}", "f.yaml:1:16: alert.novel: `tell` is none of `count`, `alert`"),
+            (
+                "log: {level: loud}",
+                "f.yaml:1:14: log.level: `loud` is none of `error`, `warn`, `info`, `debug`, `trace`",
+            ),
+            ("admin: {enabled: yes}", "f.yaml:1:18: admin.enabled: `yes` is neither true nor false"),
+            (
+                "admin: {listen: localhost}",
+                "f.yaml:1:17: admin.listen: `localhost` is no address: it is an IP address and a port, as 127.0.0.1:9469 or [::1]:9469",
+            ),
+            (
+                "flow: {early_verdict: 2m}",
+                "f.yaml:1:23: flow.early_verdict: it must be shorter than flow.active_timeout, which is 2m, or `off`",
+            ),
+            (
+                "flow: {idle_timeout: off}",
+                "f.yaml:1:22: flow.idle_timeout: `off` is no span of time; write it with a unit, as 50ms, 120s, 2m or 1h",
+            ),
+        ] {
+            assert_eq!(load(yaml, &[], &[]).map(|_| ()), Err(expected.to_owned()), "{yaml}");
+        }
+        for syntax in ["a: [", "flow: {workers: 1, workers: 2}", "a: b: c", "a: 1\n---\nb: 2", "\t- x", "a: *b"] {
+            let error = load(syntax, &[], &[]).expect_err(syntax);
+            assert!(error.starts_with("f.yaml:") && error.lines().count() == 1, "{syntax:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn variables_and_flags_are_named_too() {
+        let of_variable = |name, value| load("", &[(name, value)], &[]).map(|_| ());
+        let wrong = "FLOWSHRIKE_FLOW_WORKERS: flow.workers: `0` is out of range: 1 to 64";
+        assert_eq!(of_variable("FLOWSHRIKE_FLOW_WORKERS", "0"), Err(wrong.into()));
+        let unknown = "environment: unknown key `FLOWSHRIKE_FLOW_WORKER`; did you mean `FLOWSHRIKE_FLOW_WORKERS`?";
+        assert_eq!(of_variable("FLOWSHRIKE_FLOW_WORKER", "1"), Err(unknown.into()));
+        assert!(of_variable("FLOWSHRIKE_ALERT_THRESHOLDS", "recon").is_err());
+        let wrong = load("", &[], &[flag("capture.buffer", "--buffer", "much".into())]).map(|_| ());
+        let expected = "--buffer: capture.buffer: `much` is no amount of bytes; write it as 64MiB, 64MB or 65536";
+        assert_eq!(wrong, Err(expected.into()));
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_is_no_setting() {
+        for (name, value) in [
+            ("FLOWSHRIKE_SERVICE_HOST", "10.96.0.9"),
+            ("FLOWSHRIKE_SERVICE_PORT", "9469"),
+            ("FLOWSHRIKE_SERVICE_PORT_METRICS", "9469"),
+            ("FLOWSHRIKE_PORT", "tcp://10.96.0.9:9469"),
+            ("FLOWSHRIKE_PORT_9469_TCP", "tcp://10.96.0.9:9469"),
+            ("FLOWSHRIKE_PORT_9469_TCP_ADDR", "10.96.0.9"),
+            ("FLOWSHRIKE_METRICS_SERVICE_HOST", "10.96.0.9"),
+            ("FLOWSHRIKE_METRICS_PORT_9469_TCP_PROTO", "tcp"),
+            ("FLOWSHRIKE_CONFIG", "/etc/flowshrike.yaml"),
+        ] {
+            assert!(load("", &[(name, value)], &[]).is_ok(), "{name}");
+        }
+        assert!(load("", &[("FLOWSHRIKE_SUPPORT_1_TCPX", "1")], &[]).is_err());
+    }
+
+    #[test]
+    fn an_early_verdict_that_nobody_asked_for_gives_way() {
+        let config = load("flow: {active_timeout: 5s}", &[], &[]).expect("valid");
+        assert_eq!(config.flow.early_verdict, None);
+    }
+
+    #[test]
+    fn sections_and_keys_without_a_value_say_nothing() {
+        let config = load("capture:\nlog:\n  level:\n", &[], &[]).expect("valid");
+        assert_eq!(config.log.level, LogLevel::Info);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(yaml in "[a-z:{}\\[\\]\\-?*&!|>'\"#%@,. \n\t0-9~<=]{0,60}", text in ".{0,40}") {
+            load(&yaml, &[], &[]).ok();
+            load(&format!("capture:\n  {yaml}"), &[], &[]).ok();
+            for key in KEYS {
+                load("", &[(&key.variable(), &text)], &[]).ok();
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Some(Path::new("/nowhere/f.yaml")), [], &[]).expect_err("no such file").to_string();
+        assert!(error.starts_with("cannot read the configuration /nowhere/f.yaml: "), "{error}");
+    }
+}

@@ -1,0 +1,138 @@
+//! The admin server's routes: metrics, health, readiness and the model, all read-only.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
+
+/// What the routes read; the stages write it.
+#[derive(Debug)]
+pub struct AdminState {
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The stages' signs of life.
+    pub heartbeats: Arc<Heartbeats>,
+    /// Whether the daemon does its work.
+    pub readiness: Arc<Readiness>,
+    /// The clock that the stages beat by.
+    pub clock: Clock,
+    model: RwLock<Option<Arc<ModelCard>>>,
+}
+
+/// What `/model` tells of the loaded model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelCard {
+    /// The artifact's name.
+    pub name: String,
+    /// The artifact's version.
+    pub version: String,
+    /// SHA-256 of the artifact, lower-case hexadecimal.
+    pub sha256: String,
+    /// What finds the label: `knn` ...
+    pub engine: String,
+    /// The profile of its training rows.
+    pub profile: String,
+    /// Its features' column names, in the model's order.
+    pub features: Vec<String>,
+    /// Its labels, in the model's order.
+    pub labels: Vec<String>,
+    /// What it was trained on, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
+}
+
+impl AdminState {
+    /// The state of a daemon that has loaded no model yet.
+    #[must_use]
+    pub const fn new(
+        metrics: Arc<Metrics>,
+        heartbeats: Arc<Heartbeats>,
+        readiness: Arc<Readiness>,
+        clock: Clock,
+    ) -> Self {
+        Self { metrics, heartbeats, readiness, clock, model: RwLock::new(None) }
+    }
+
+    /// Tells of this model from now on.
+    pub fn set_model(&self, card: ModelCard) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(card));
+    }
+
+    fn model(&self) -> Option<Arc<ModelCard>> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The routes: `/`, `/metrics`, `/healthz`, `/readyz`, `/model`.
+#[must_use]
+pub fn router(state: Arc<AdminState>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .route("/model", get(model))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found; / lists what there is\n") })
+        .with_state(state)
+}
+
+async fn index() -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], INDEX).into_response()
+}
+
+async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
+    match state.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response(),
+    }
+}
+
+/// 200 while every stage gives signs of life, else 503; the body names each with its age.
+async fn health(State(state): State<Arc<AdminState>>) -> Response {
+    let stages = state.heartbeats.ages(state.clock.millis());
+    let healthy = stages.iter().all(|stage| !stage.stale);
+    let stages: Vec<_> =
+        stages.iter().map(|stage| json!({ "name": stage.name, "age_ms": stage.age, "stale": stage.stale })).collect();
+    answer(healthy, &json!({ "status": if healthy { "ok" } else { "stale" }, "stages": stages }))
+}
+
+/// 200 while packets come in and flows can be classified, else 503; the body names what is missing.
+async fn ready(State(state): State<Arc<AdminState>>) -> Response {
+    let missing = state.readiness.missing();
+    answer(missing.is_empty(), &json!({ "ready": missing.is_empty(), "missing": missing }))
+}
+
+async fn model(State(state): State<Arc<AdminState>>) -> Response {
+    match state.model() {
+        Some(card) => answer(true, &*card),
+        None => answer(false, &json!({ "error": "no model is loaded" })),
+    }
+}
+
+fn answer(good: bool, body: &impl Serialize) -> Response {
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    match serde_json::to_string(body) {
+        Ok(text) => (status, [(header::CONTENT_TYPE, "application/json")], text + "\n").into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+const INDEX: &str = "\
+<!doctype html>
+<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Flowshrike</title></head><body>
+<h1>Flowshrike</h1>
+<ul>
+<li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
+<li><a href=\"/healthz\">/healthz</a>: is each stage alive</li>
+<li><a href=\"/readyz\">/readyz</a>: do packets come in, is a model loaded</li>
+<li><a href=\"/model\">/model</a>: which model judges</li>
+</ul>
+</body></html>
+";

@@ -1,0 +1,205 @@
+//! An HTTP server that slow or many clients cannot exhaust: its own thread, a fixed number of connections, each with
+//! bounds on size and time. It knows no routes.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// A running server; it stops when [`HttpServer::stop`] is called or it is dropped.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections served at once; more wait in the system's backlog.
+    pub connections: usize,
+    /// Time for a client to send the head of a request, also the next one on the same connection.
+    pub request_timeout: Duration,
+    /// Time that a connection may last in all.
+    pub lifetime: Duration,
+}
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another program has the address.
+    #[error(
+        "{address} is in use by another program: stop it, or choose another address with {flag} (port 0 takes any)"
+    )]
+    InUse {
+        /// The address wanted.
+        address: SocketAddr,
+        /// The flag that changes it.
+        flag: &'static str,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
+    Bind {
+        /// The address wanted.
+        address: SocketAddr,
+        /// The flag that changes it.
+        flag: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server's thread or event loop cannot be made.
+    #[error("cannot start the server's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl HttpServer {
+    /// Listens at once, and serves `router` on a thread of this name until stopped.
+    ///
+    /// `flag` is the command-line flag that sets the address, for the error message.
+    ///
+    /// # Errors
+    /// The address is taken or not ours, or there is no thread to be had.
+    pub fn start(
+        name: &str,
+        listen: SocketAddr,
+        flag: &'static str,
+        bounds: Bounds,
+        router: Router,
+    ) -> Result<Self, ServeError> {
+        let bind_error = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ServeError::InUse { address: listen, flag },
+            _ => ServeError::Bind { address: listen, flag, source },
+        };
+        let listener = TcpListener::bind(listen).map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        listener.set_nonblocking(true).map_err(ServeError::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ServeError::Thread)?;
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?
+        };
+        let (stop, stopped) = watch::channel(false);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || runtime.block_on(serve(listener, router, bounds, stopped)))
+            .map_err(ServeError::Thread)?;
+        Ok(Self { address, stop, thread: Some(thread) })
+    }
+
+    /// The address that clients reach: the port is the system's choice where 0 was asked for.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets requests in progress finish for a moment, and returns when the thread has ended.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the HTTP server's thread panicked");
+        }
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, request_timeout: REQUEST_TIMEOUT, lifetime: LIFETIME }
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accept = async {
+            // The semaphore is never closed; without a place nobody is let in.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        tokio::select! {
+            () = told(&mut stopped) => break,
+            (place, accepted) = accept => match accepted {
+                Ok((stream, _)) => {
+                    let connection = connection(stream, router.clone(), bounds, stopped.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!("a connection was not accepted: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await.ok();
+}
+
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.request_timeout)
+        .max_buf_size(MAX_REQUEST)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = timeout(bounds.lifetime, connection.as_mut()) => ended,
+        () = told(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GRACE, connection).await
+        }
+    };
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!("a connection ended: {error}"),
+        Err(_) => tracing::debug!("a connection lasted too long and was closed"),
+    }
+}
+
+/// Returns when the server is told to stop, or nobody is left who could.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    stopped.wait_for(|&stopped| stopped).await.ok();
+}
+
+/// Several Prometheus servers, the kubelet's probes and a person; each costs a few kilobytes.
+const CONNECTIONS: usize = 64;
+/// Clients are near; one that needs longer for a few hundred bytes is broken or hostile.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than any answer takes to read; Prometheus connects anew without a word.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// Request line and headers.
+const MAX_REQUEST: usize = 16 * 1024;
+/// What is left of a request when the daemon stops; its whole stop takes at most 5 s.
+const GRACE: Duration = Duration::from_secs(1);
+/// Without descriptors left, asking again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,7 @@
+//! HTTP: the admin server of the running daemon.
+
+mod admin;
+mod bounded;
+
+pub use admin::{AdminState, ModelCard, router};
+pub use bounded::{Bounds, HttpServer, ServeError};

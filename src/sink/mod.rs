@@ -1,0 +1,10 @@
+//! Where lines go: the standard output or a file. What could not be written is said, by reason, never hidden.
+//!
+//! The pipeline's sink thread owns a [`LineSink`], pushes the lines of a batch and flushes once; the alert stage
+//! hears of the lines that were lost. Formats are not known here.
+
+mod lines;
+mod throttle;
+
+pub use lines::{Flushed, LineSink, LossReason, SinkError};
+pub use throttle::Throttle;

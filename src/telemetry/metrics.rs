@@ -1,0 +1,398 @@
+//! Every metric of the program, as typed handles on one registry of its own.
+//!
+//! Handles are shared and cheap to clone, but each update is an atomic operation on a shared line: workers add what
+//! they counted once a batch, never once a packet. Label values come from fixed enums, the configuration or the
+//! model, never from traffic.
+
+use std::fmt::Write;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder};
+
+use super::registrar::{Definition, Registrar};
+use crate::alert::{ModelIdentity, Severity, SuppressReason};
+use crate::features::FeatureId;
+use crate::flow::EndReason;
+use crate::packet::Unparsed;
+use crate::sink::LossReason;
+use crate::time::Micros;
+
+/// The metrics, and the registry that renders them.
+#[derive(Debug)]
+pub struct Metrics {
+    registrar: Registrar,
+    model_info: IntGaugeVec,
+    packets_received: IntCounterVec,
+    packets_dropped: IntCounterVec,
+    packets_unparsed: IntCounterVec,
+    last_packet: GaugeVec,
+    interface_up: IntGaugeVec,
+    interface_reopens: IntCounterVec,
+    duplicates_possible: IntGaugeVec,
+    flows_ended: IntCounterVec,
+    flows_classified: IntCounterVec,
+    flows_unclassified: IntCounterVec,
+    flows_evicted: IntCounterVec,
+    alerts_emitted: IntCounterVec,
+    alerts_early: IntCounterVec,
+    alerts_suppressed: IntCounterVec,
+    alerts_lost: IntCounterVec,
+    alerts_early_lost: IntCounterVec,
+    queue_depth: IntGaugeVec,
+    queue_capacity: IntGaugeVec,
+    queue_dropped: IntCounterVec,
+    feature_drift: GaugeVec,
+    /// Bytes on the wire of the packets received.
+    pub bytes_received: IntCounter,
+    /// Packets of flows that had closed already.
+    pub packets_late: IntCounter,
+    /// Flows in the tables now.
+    pub flows_active: IntGauge,
+    /// Flows begun; each part of one that the active timeout cuts counts.
+    pub flows_created: IntCounter,
+    /// Verdicts asked for on flows that were still open.
+    pub flows_early: IntCounter,
+    /// Ended flows that are no attack and unlike anything benign.
+    pub flows_novel: IntCounter,
+    /// Feature values that were not finite and became 0.
+    pub features_nonfinite: IntCounter,
+    /// Ended flows that policy calls attacks.
+    pub alerts_predicted: IntCounter,
+    /// Alerts that passed without a dedup window because the table was full.
+    pub alerts_dedup_overflow: IntCounter,
+    /// Time to classify one flow, seconds.
+    pub classify_duration: Histogram,
+    /// Time from a flow's last packet to its alert's line, seconds.
+    pub detection_latency: Histogram,
+    /// Distance of classified flows to the nearest benign point.
+    pub novelty_distance: Histogram,
+}
+
+/// What one interface's reader updates.
+#[derive(Clone, Debug)]
+pub struct InterfaceMetrics {
+    /// Packets received.
+    pub received: IntCounter,
+    /// Packets that the kernel dropped because the ring was full.
+    pub dropped_kernel: IntCounter,
+    /// Packets that the interface or its driver dropped.
+    pub dropped_interface: IntCounter,
+    /// 1 while the interface is being read.
+    pub up: IntGauge,
+    /// Times that it was opened again after it had gone.
+    pub reopens: IntCounter,
+    /// 1 if each packet may be seen more than once.
+    pub duplicates_possible: IntGauge,
+    last_packet: Gauge,
+}
+
+/// What is counted for one label of a model.
+#[derive(Clone, Debug)]
+pub struct LabelMetrics {
+    /// Ended flows that got this label.
+    pub classified: IntCounter,
+    /// Alerts written on ended flows.
+    pub emitted: IntCounter,
+    /// Alerts written on open flows.
+    pub early: IntCounter,
+}
+
+/// What one queue's owner updates.
+#[derive(Clone, Debug)]
+pub struct QueueMetrics {
+    /// Items waiting.
+    pub depth: IntGauge,
+    /// Items that fit.
+    pub capacity: IntGauge,
+    /// Items turned away because it was full.
+    pub dropped: IntCounter,
+}
+
+impl Metrics {
+    /// All metrics at zero, those of fixed label values present from the start.
+    ///
+    /// # Errors
+    /// A name twice, or one that the format does not allow: a mistake in this file, found by its tests.
+    #[rustfmt::skip]
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let mut r = Registrar::default();
+        let build_info = r.gauges("build_info", &["version"], "Constant 1; the labels name the running build.")?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let metrics = Self {
+            model_info: r.gauges("model_info", &["name", "version", "sha256"], "Constant 1; the labels name the loaded model.")?,
+            packets_received: r.counters("packets_received_total", &["interface"], "Packets received, by configured interface name or pattern.")?,
+            packets_dropped: r.counters("packets_dropped_total", &["interface", "reason"], "Packets dropped before they were read: `kernel` because the capture ring was full, `interface` by the device or its driver.")?,
+            packets_unparsed: r.counters("packets_unparsed_total", &["reason"], "Packets received that could not be read as IP packets.")?,
+            packets_late: r.counter("packets_late_total", "Packets of flows that had closed already; they open no flow.")?,
+            bytes_received: r.counter("bytes_received_total", "Bytes on the wire of the packets received.")?,
+            last_packet: r.real_gauges("last_packet_timestamp_seconds", &["interface"], "Capture time of the last packet, Unix time.")?,
+            interface_up: r.gauges("interface_up", &["interface"], "Whether the interface is being read: 1 or 0.")?,
+            interface_reopens: r.counters("interface_reopens_total", &["interface"], "Times that an interface was opened again after it had gone.")?,
+            duplicates_possible: r.gauges("interface_duplicates_possible", &["interface"], "1 if a packet may be captured more than once there, as on `any`, where it passes several devices.")?,
+            flows_active: r.gauge("flows_active", "Flows in the tables.")?,
+            flows_created: r.counter("flows_created_total", "Flows begun; each part of a flow that the active timeout cuts counts.")?,
+            flows_ended: r.counters("flows_ended_total", &["reason"], "Flows ended, by the reasons of IPFIX information element 136.")?,
+            flows_early: r.counter("flows_early_total", "Verdicts on flows that were still open after the early-verdict time.")?,
+            flows_evicted: r.counters("flows_evicted_total", &["class"], "Flows evicted from a full table, by what made them the least valuable.")?,
+            flows_classified: r.counters("flows_classified_total", &["label"], "Ended flows that got a verdict, by its label.")?,
+            flows_unclassified: r.counters("flows_unclassified_total", &["reason"], "Ended flows that got no verdict.")?,
+            flows_novel: r.counter("flows_novel_total", "Ended flows that are no attack by policy and unlike the model's benign traffic.")?,
+            features_nonfinite: r.counter("features_nonfinite_total", "Feature values that were not finite and became 0 before classification.")?,
+            classify_duration: r.histogram("classify_duration_seconds", CLASSIFY_BOUNDS, "Time to classify one flow.")?,
+            novelty_distance: r.histogram("novelty_distance", NOVELTY_BOUNDS, "Distance of classified flows to the model's nearest benign point, in its transformed space.")?,
+            feature_drift: r.real_gauges("feature_drift", &["feature"], "How far a feature of recent flows has moved from the model's training rows; absent until measured.")?,
+            alerts_predicted: r.counter("alerts_predicted_total", "Ended flows that policy calls attacks; equals emitted + suppressed + lost.")?,
+            alerts_emitted: r.counters("alerts_emitted_total", &["label", "severity"], "Alerts written on ended flows.")?,
+            alerts_early: r.counters("alerts_early_total", &["label", "severity"], "Alerts written on flows that were still open.")?,
+            alerts_suppressed: r.counters("alerts_suppressed_total", &["reason"], "Ended flows called attacks that got no line of their own: `dedup` or `early` says which line stands for them.")?,
+            alerts_lost: r.counters("alerts_lost_total", &["sink", "reason"], "Alerts on ended flows that could not be written.")?,
+            alerts_early_lost: r.counters("alerts_early_lost_total", &["sink", "reason"], "Alerts on open flows that could not be written; their flows' ends are judged anew.")?,
+            alerts_dedup_overflow: r.counter("alerts_dedup_overflow_total", "Alerts written without a dedup window because the table of windows was full.")?,
+            detection_latency: r.histogram("detection_latency_seconds", LATENCY_BOUNDS, "Time from a flow's last packet to its alert's line; a timeout's wait is part of it.")?,
+            queue_depth: r.gauges("queue_depth", &["queue"], "Items waiting in a queue.")?,
+            queue_capacity: r.gauges("queue_capacity", &["queue"], "Items that fit in a queue.")?,
+            queue_dropped: r.counters("queue_dropped_total", &["queue"], "Items turned away because a queue was full.")?,
+            registrar: r,
+        };
+        metrics.registrar.registry.register(Box::new(ProcessCollector::for_self()))?;
+        Unparsed::ALL.iter().for_each(|&reason| drop(metrics.unparsed(reason)));
+        EndReason::ALL.iter().for_each(|&reason| drop(metrics.ended(reason)));
+        SuppressReason::ALL.iter().for_each(|&reason| drop(metrics.suppressed(reason)));
+        Ok(metrics)
+    }
+
+    /// The handles of one interface, by its configured name or pattern.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> InterfaceMetrics {
+        InterfaceMetrics {
+            received: self.packets_received.with_label_values(&[name]),
+            dropped_kernel: self.packets_dropped.with_label_values(&[name, "kernel"]),
+            dropped_interface: self.packets_dropped.with_label_values(&[name, "interface"]),
+            up: self.interface_up.with_label_values(&[name]),
+            reopens: self.interface_reopens.with_label_values(&[name]),
+            duplicates_possible: self.duplicates_possible.with_label_values(&[name]),
+            last_packet: self.last_packet.with_label_values(&[name]),
+        }
+    }
+
+    /// The handles of one label of the model; ask once for each, when a model is loaded.
+    #[must_use]
+    pub fn label(&self, name: &str, severity: Severity) -> LabelMetrics {
+        let values = [name, severity.name()];
+        LabelMetrics {
+            classified: self.flows_classified.with_label_values(&[name]),
+            emitted: self.alerts_emitted.with_label_values(&values),
+            early: self.alerts_early.with_label_values(&values),
+        }
+    }
+
+    /// The handles of one queue.
+    #[must_use]
+    pub fn queue(&self, name: &'static str) -> QueueMetrics {
+        QueueMetrics {
+            depth: self.queue_depth.with_label_values(&[name]),
+            capacity: self.queue_capacity.with_label_values(&[name]),
+            dropped: self.queue_dropped.with_label_values(&[name]),
+        }
+    }
+
+    /// Packets that could not be read, for a reason.
+    #[must_use]
+    pub fn unparsed(&self, reason: Unparsed) -> IntCounter {
+        self.packets_unparsed.with_label_values(&[reason.name()])
+    }
+
+    /// Flows ended for a reason.
+    #[must_use]
+    pub fn ended(&self, reason: EndReason) -> IntCounter {
+        self.flows_ended.with_label_values(&[reason.name()])
+    }
+
+    /// Flows that got no verdict; `reason` is a name that the program holds, never text from outside.
+    #[must_use]
+    pub fn unclassified(&self, reason: &'static str) -> IntCounter {
+        self.flows_unclassified.with_label_values(&[reason])
+    }
+
+    /// Flows evicted; `class` is a name that the program holds.
+    #[must_use]
+    pub fn evicted(&self, class: &'static str) -> IntCounter {
+        self.flows_evicted.with_label_values(&[class])
+    }
+
+    /// Predicted attacks held back for a reason.
+    #[must_use]
+    pub fn suppressed(&self, reason: SuppressReason) -> IntCounter {
+        self.alerts_suppressed.with_label_values(&[reason.name()])
+    }
+
+    /// Alerts on ended flows that a sink could not write.
+    #[must_use]
+    pub fn lost(&self, sink: &'static str, reason: LossReason) -> IntCounter {
+        self.alerts_lost.with_label_values(&[sink, reason.name()])
+    }
+
+    /// Alerts on open flows that a sink could not write.
+    #[must_use]
+    pub fn early_lost(&self, sink: &'static str, reason: LossReason) -> IntCounter {
+        self.alerts_early_lost.with_label_values(&[sink, reason.name()])
+    }
+
+    /// Names the model that is running, in place of the one before.
+    pub fn set_model(&self, model: &ModelIdentity) {
+        self.model_info.reset();
+        self.model_info.with_label_values(&[&model.name, &model.version, &model.sha256]).set(1);
+    }
+
+    /// Publishes how far a feature has moved.
+    pub fn set_drift(&self, feature: FeatureId, drift: f64) {
+        self.feature_drift.with_label_values(&[feature.feature().key]).set(drift);
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Errors
+    /// A metric that the format cannot express.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registrar.registry.gather())
+    }
+
+    /// Every metric of this program, in the order of the data path.
+    #[must_use]
+    pub fn definitions(&self) -> &[Definition] {
+        &self.registrar.definitions
+    }
+
+    /// The reference page of the metrics, Markdown.
+    #[must_use]
+    pub fn reference_page(&self) -> String {
+        let mut page = String::from(PAGE_HEAD);
+        for Definition { name, kind, labels, help } in self.definitions() {
+            let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            // Writing to a `String` cannot fail.
+            writeln!(page, "| `{name}` | {} | {labels} | {help} |", kind.name()).ok();
+        }
+        page
+    }
+}
+
+impl InterfaceMetrics {
+    /// Notes the capture time of the last packet of a batch.
+    pub fn set_last_packet(&self, time: Micros) {
+        self.last_packet.set(time.as_secs_f64());
+    }
+}
+
+/// From a microsecond (a small index in cache) to a tenth of a second (something is wrong).
+const CLASSIFY_BOUNDS: &[f64] = &[1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
+/// From a closing packet's few milliseconds to beyond the idle and active timeouts (60 s and 120 s by default).
+const LATENCY_BOUNDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Transformed features lie between 0 and 1: distances of known traffic are far below 1.
+const NOVELTY_BOUNDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
+
+const PAGE_HEAD: &str = "\
+# Metrics
+
+<!-- Generated from the registry (src/telemetry/metrics.rs): UPDATE_DOCS=1 cargo test --test reference_pages -->
+
+The admin server answers them at `/metrics` in the Prometheus text format. No label holds an address, a port or a
+pod's name. Besides these there are the process metrics that every Prometheus client has (`process_cpu_seconds_total`,
+`process_resident_memory_bytes`, `process_open_fds` ...).
+
+These balance: received = parsed + unparsed packets, `flows_created_total` = ended + `flows_active`, ended = classified
++ unclassified flows, `alerts_predicted_total` = emitted + suppressed + lost. Workers publish what they counted once a
+batch, so a scrape in the middle of a batch may be off by one batch.
+
+| Name | Kind | Labels | Meaning |
+|---|---|---|---|
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    /// Every metric with a value.
+    fn filled() -> Metrics {
+        let metrics = Metrics::new().expect("names are unique and allowed");
+        let interface = metrics.interface("eth.*");
+        interface.received.inc_by(7);
+        interface.set_last_packet(Micros(1_500_000));
+        metrics.label("recon", Severity::Medium).emitted.inc();
+        metrics.queue("records").depth.set(3);
+        metrics.unparsed(Unparsed::NotIp).inc_by(2);
+        metrics.unclassified("no_model").inc();
+        metrics.evicted("half_open").inc();
+        metrics.lost("stdout", LossReason::Closed).inc();
+        metrics.early_lost("stdout", LossReason::Closed).inc();
+        metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);
+        for name in ["old", "new"] {
+            metrics.set_model(&ModelIdentity { name: name.into(), version: "1".into(), sha256: "ab".into() });
+        }
+        metrics.classify_duration.observe(3e-6);
+        metrics
+    }
+
+    #[test]
+    fn values_come_out_under_their_names() {
+        let text = filled().render().expect("text");
+        for line in [
+            "flowshrike_packets_received_total{interface=\"eth.*\"} 7",
+            "flowshrike_packets_unparsed_total{reason=\"not_ip\"} 2",
+            "flowshrike_packets_unparsed_total{reason=\"ip_header\"} 0",
+            "flowshrike_last_packet_timestamp_seconds{interface=\"eth.*\"} 1.5",
+            "flowshrike_alerts_emitted_total{label=\"recon\",severity=\"medium\"} 1",
+            "flowshrike_model_info{name=\"new\",sha256=\"ab\",version=\"1\"} 1",
+            "flowshrike_feature_drift{feature=\"flow_duration\"} 0.25",
+            "flowshrike_classify_duration_seconds_bucket{le=\"0.000005\"} 1",
+            concat!("flowshrike_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+        }
+        assert!(!text.contains("\"old\"") && text.contains("process_open_fds"));
+    }
+
+    #[test]
+    fn drift_is_absent_until_it_is_measured() {
+        let metrics = Metrics::new().expect("names are unique and allowed");
+        assert!(!metrics.render().expect("text").contains("feature_drift"));
+    }
+
+    #[test]
+    fn the_page_and_the_registry_name_the_same_metrics() {
+        let metrics = filled();
+        let families = metrics.registrar.registry.gather();
+        let mut gathered: Vec<_> = families
+            .iter()
+            .map(prometheus::proto::MetricFamily::name)
+            .filter(|name| name.starts_with("flowshrike_"))
+            .collect();
+        let mut defined: Vec<_> = metrics.definitions().iter().map(|d| d.name.as_str()).collect();
+        gathered.sort_unstable();
+        defined.sort_unstable();
+        assert_eq!(gathered, defined);
+    }
+
+    #[test]
+    fn promtool_is_content() {
+        let check = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut promtool) = check else {
+            eprintln!("skipped: no promtool here");
+            return;
+        };
+        let text = filled().render().expect("text");
+        let mut stdin = promtool.stdin.take().expect("a pipe");
+        stdin.write_all(text.as_bytes()).expect("promtool reads all");
+        drop(stdin);
+        let output = promtool.wait_with_output().expect("promtool ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -1,0 +1,11 @@
+//! What the daemon says of itself: metrics, logs, heartbeats and readiness. No thread of its own.
+
+mod heartbeat;
+pub mod logging;
+mod metrics;
+mod registrar;
+
+pub use heartbeat::{Clock, Heartbeat, Heartbeats, Readiness, StageAge};
+pub use logging::{LogFormat, LogLevel};
+pub use metrics::{InterfaceMetrics, LabelMetrics, Metrics, QueueMetrics};
+pub use registrar::{Definition, Kind};
