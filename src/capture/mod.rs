@@ -1,5 +1,16 @@
 //! Where packets come from: capture files and live interfaces, behind one trait.
 
+mod interfaces;
+mod live;
+mod netlink;
+mod settings;
+mod stats;
+
+pub use interfaces::{Interface, Kind, interfaces};
+pub use live::LiveCapture;
+pub use settings::{LiveError, LiveSettings};
+pub use stats::CaptureStats;
+
 use crate::packet::Frame;
 
 /// Gives frames in the order in which they were captured.
