@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use pcap::{Active, Capture};
+use pcap::{Active, Capture, Linktype};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::netdevice;
 use rustix::time::Timespec;
@@ -19,6 +19,7 @@ use super::interfaces::{Kind, device_losses, interfaces};
 use super::netlink::Routing;
 use super::settings::{LiveError, LiveSettings};
 use super::stats::{CaptureStats, HandleCounts, Tally};
+use super::sys;
 use super::{PacketSource, Progress};
 use crate::packet::{Frame, LinkType};
 use crate::time::Micros;
@@ -91,6 +92,12 @@ impl LiveCapture {
         }
     }
 
+    /// The kernel's ring format: 3 for TPACKET_V3, which everything here is sized for; none while blind.
+    #[must_use]
+    pub fn ring_version(&self) -> Option<i32> {
+        sys::ring_version(self.handle.as_ref()?.capture.as_fd()).ok()
+    }
+
     /// What was seen and lost so far: one `getsockopt` and one netlink request. To be read at least once in
     /// 2^32 packets, since libpcap counts in 32 bits.
     pub fn stats(&mut self) -> CaptureStats {
@@ -113,7 +120,7 @@ impl LiveCapture {
         Ok(())
     }
 
-    /// Gives the handle up. What it still held can no longer be read: libpcap refuses a dead interface's ring.
+    /// Gives the handle up, with what it could not hand over any more.
     fn lose(&mut self, reason: String) -> LiveError {
         self.stats();
         self.tally.end();
@@ -162,13 +169,15 @@ struct Handle {
     routing: Option<Routing>,
     /// How long nothing has come, counted in block timeouts.
     quiet: Duration,
+    /// libpcap has refused to go on; the ring may still hold packets.
+    ending: bool,
 }
 
 impl Handle {
     fn open(settings: &LiveSettings) -> Result<Self, LiveError> {
         let name = settings.interface.as_str();
         let facts = interfaces().unwrap_or_default().into_iter().find(|interface| interface.name == name);
-        let capture = Capture::from_device(name)
+        let mut capture = Capture::from_device(name)
             .map_err(|error| settings.failed(&error))?
             .promisc(settings.promiscuous)
             .snaplen(i32::try_from(settings.snaplen).unwrap_or(i32::MAX))
@@ -178,10 +187,13 @@ impl Handle {
             .open()
             .and_then(Capture::setnonblock)
             .map_err(|error| settings.failed(&error))?;
+        if name == ANY {
+            capture.set_datalink(SLL2).map_err(|error| settings.failed(&error))?;
+        }
         let link = u32::try_from(capture.get_datalink().0).map_or(LinkType::Other(u32::MAX), LinkType::from_number);
         let index = facts.as_ref().map(|facts| facts.index);
         let loopback = facts.is_some_and(|facts| facts.kind == Kind::Loopback);
-        let mut handle = Self { capture, link, index, routing: Routing::open().ok(), quiet: Duration::ZERO };
+        let mut handle = Self { capture, link, index, routing: Routing::open().ok(), quiet: Duration::ZERO, ending: false };
         handle.set_filter(settings, loopback)?;
         Ok(handle)
     }
@@ -197,14 +209,14 @@ impl Handle {
         while self.ready(settings.block_timeout + RETIREMENT_SLACK).map_err(|error| settings.failed(&error))? {
             self.take(usize::MAX, &mut |_| {}).map_err(|reason| settings.failed(&reason))?;
         }
-        let once = match (loopback, self.index) {
-            (true, _) => Some(ONCE_ON_LOOPBACK),
-            (_, None) => Some(ONCE_ON_ANY),
-            _ => None,
-        };
-        let program = match (once, wanted) {
-            (Some(once), Some(wanted)) => format!("({once}) and ({wanted})"),
-            (once, wanted) => once.or(wanted).unwrap_or_default().to_owned(),
+        if loopback {
+            // An older kernel counts twice; nothing else is wrong with it.
+            drop(sys::ignore_outgoing(self.capture.as_fd()));
+        }
+        let program = match (self.index, wanted) {
+            (None, Some(wanted)) => format!("({ONCE_ON_ANY}) and ({wanted})"),
+            (None, None) => ONCE_ON_ANY.to_owned(),
+            (Some(_), wanted) => wanted.unwrap_or_default().to_owned(),
         };
         self.capture.filter(&program, true).map_err(|error| settings.bad_filter(&program, &error))
     }
@@ -225,7 +237,16 @@ impl Handle {
                 self.quiet = Duration::ZERO;
                 Ok(u64::try_from(frames).unwrap_or(u64::MAX))
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) if self.ending => Err(error.to_string()),
+            Err(error) => {
+                // What the last block holds comes out when its time is up.
+                self.ending = true;
+                let waited = self.wait(BLOCK_LINGER);
+                match waited.and_then(|()| self.take(max, deliver)) {
+                    Ok(0) | Err(_) => Err(error.to_string()),
+                    Ok(frames) => Ok(frames),
+                }
+            }
         }
     }
 
@@ -267,11 +288,18 @@ impl Handle {
 
 /// No packet is zero bytes long.
 const NOTHING: &str = "less 0";
-/// The kernel shows each packet on the loopback device twice, going out and coming in. libpcap hides the first from its
-/// caller, but it has been counted and has taken room in the ring; this filter keeps it out of both.
-const ONCE_ON_LOOPBACK: &str = "inbound";
-/// The same where all interfaces are captured: the loopback device is number 1 in every network namespace.
+/// The kernel shows each packet on the loopback device twice, going out and coming in; libpcap hides the first from
+/// its caller, but it has been counted and has taken room in the ring. On `lo` alone a socket option keeps it out.
+/// On `any` this filter does (number 1 is the loopback device in every network namespace), and the link type is
+/// SLL2 because its header holds both fields: libpcap applies a new filter to the first block itself, and would
+/// find neither in an SLL header.
 const ONCE_ON_ANY: &str = "not (outbound and ifindex 1)";
+/// LINKTYPE_LINUX_SLL2.
+const SLL2: Linktype = Linktype(276);
+/// The pseudo-interface of libpcap that stands for all.
+const ANY: &str = "any";
+/// The longest block timeout and the slack after it.
+const BLOCK_LINGER: Duration = Duration::from_millis(60);
 /// How long after its timeout the kernel may take to hand a block over.
 const RETIREMENT_SLACK: Duration = Duration::from_millis(10);
 /// Frames in one libpcap call at most, far above any batch that a caller asks for.

@@ -5,6 +5,7 @@ mod live;
 mod netlink;
 mod settings;
 mod stats;
+mod sys;
 
 pub use interfaces::{Interface, Kind, interfaces};
 pub use live::LiveCapture;
