@@ -8,6 +8,7 @@
 //! - [`features`]: the CICFlowMeter columns, from one schema table.
 //! - [`model`]: transform, nearest neighbours, novelty, the artifact.
 //! - [`capture`]: files and interfaces, the edge where packets come in.
+//! - [`cli`]: the subcommands.
 
 pub mod time;
 
@@ -20,3 +21,5 @@ pub mod features;
 pub mod model;
 
 pub mod capture;
+
+pub mod cli;

@@ -68,7 +68,12 @@ fn no_read_hands_over_more_than_it_was_asked_for() {
     let mut numbers = Vec::new();
     until("100 frames", || {
         let mut batch = 0;
-        capture.read(7, |frame| { batch += 1; numbers.push(number_of(frame.data)) }).unwrap();
+        capture
+            .read(7, |frame| {
+                batch += 1;
+                numbers.push(number_of(frame.data))
+            })
+            .unwrap();
         assert!(batch <= 7);
         numbers.len() == 100
     });
@@ -144,7 +149,10 @@ fn an_interface_replaced_under_its_name_between_two_reads_is_noticed() {
         end.namespace.link_up(&end.interface);
     }
     let mut reads = 0;
-    until("the loss is reported", || { reads += 1; capture.read(64, |_| {}).is_err() });
+    until("the loss is reported", || {
+        reads += 1;
+        capture.read(64, |_| {}).is_err()
+    });
     eprintln!("noticed after {reads} reads");
     assert!(bed.right.enter(|| capture.try_reopen()).unwrap());
     bed.left.sender().send(&udp_frame(3, 10));
@@ -162,7 +170,12 @@ fn packets_left_in_the_ring_of_a_deleted_interface_are_counted() {
     drop(sender);
     bed.right.namespace.ip(&["link", "delete", "right0"]);
     let mut seen = 0;
-    let error = loop { match capture.read(64, |_| seen += 1) { Ok(_) => {} Err(e) => break e } };
+    let error = loop {
+        match capture.read(64, |_| seen += 1) {
+            Ok(_) => {}
+            Err(e) => break e,
+        }
+    };
     eprintln!("{error}");
     while false && capture.read(1, |_| seen += 1).is_ok() {}
     let stats = capture.stats();

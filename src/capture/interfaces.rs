@@ -132,8 +132,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         }
     })?;
     let name_of = |index: u32| links.iter().find(|l| l.facts.index == index).map(|l| l.facts.name.clone());
-    let relations: Vec<_> =
-        links.iter().map(|l| (l.master.and_then(name_of), l.lower.and_then(name_of))).collect();
+    let relations: Vec<_> = links.iter().map(|l| (l.master.and_then(name_of), l.lower.and_then(name_of))).collect();
     let mut all: Vec<Interface> = links
         .into_iter()
         .zip(relations)

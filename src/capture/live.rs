@@ -17,6 +17,7 @@ use rustix::time::Timespec;
 
 use super::interfaces::{Kind, device_losses, interfaces};
 use super::netlink::Routing;
+use super::select::ANY;
 use super::settings::{LiveError, LiveSettings};
 use super::stats::{CaptureStats, HandleCounts, Tally};
 use super::sys;
@@ -193,7 +194,8 @@ impl Handle {
         let link = u32::try_from(capture.get_datalink().0).map_or(LinkType::Other(u32::MAX), LinkType::from_number);
         let index = facts.as_ref().map(|facts| facts.index);
         let loopback = facts.is_some_and(|facts| facts.kind == Kind::Loopback);
-        let mut handle = Self { capture, link, index, routing: Routing::open().ok(), quiet: Duration::ZERO, ending: false };
+        let mut handle =
+            Self { capture, link, index, routing: Routing::open().ok(), quiet: Duration::ZERO, ending: false };
         handle.set_filter(settings, loopback)?;
         Ok(handle)
     }
@@ -296,8 +298,6 @@ const NOTHING: &str = "less 0";
 const ONCE_ON_ANY: &str = "not (outbound and ifindex 1)";
 /// LINKTYPE_LINUX_SLL2.
 const SLL2: Linktype = Linktype(276);
-/// The pseudo-interface of libpcap that stands for all.
-const ANY: &str = "any";
 /// The longest block timeout and the slack after it.
 const BLOCK_LINGER: Duration = Duration::from_millis(60);
 /// How long after its timeout the kernel may take to hand a block over.

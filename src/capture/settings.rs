@@ -191,7 +191,8 @@ mod tests {
         let none = LiveSettings { block_timeout: Duration::ZERO, ..good.clone() };
         let short = LiveSettings { snaplen: 63, ..good.clone() };
         let huge = LiveSettings { buffer_bytes: u32::MAX, ..good };
-        for (settings, words) in [(slow, "51ms"), (none, "block timeout 0ns"), (short, "snaplen 63"), (huge, "buffer")] {
+        for (settings, words) in [(slow, "51ms"), (none, "block timeout 0ns"), (short, "snaplen 63"), (huge, "buffer")]
+        {
             let error = settings.check().unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
             assert!(!error.may_pass());

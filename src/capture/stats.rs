@@ -122,8 +122,7 @@ mod tests {
         tally.kernel(counts(4, 0));
         tally.interface(5);
         tally.delivered(4);
-        let expected =
-            CaptureStats { received: 14, delivered: 9, dropped_kernel: 5, dropped_interface: 3, reopens: 1 };
+        let expected = CaptureStats { received: 14, delivered: 9, dropped_kernel: 5, dropped_interface: 3, reopens: 1 };
         assert_eq!(tally.total(), expected);
         assert_eq!(expected.waiting(), 0);
     }

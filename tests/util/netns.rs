@@ -238,7 +238,10 @@ fn possible() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("network namespaces need root".to_owned());
     }
-    Command::new("ip").arg("-V").output().map_err(|error| format!("the program ip (iproute2) does not run: {error}"))?;
+    Command::new("ip")
+        .arg("-V")
+        .output()
+        .map_err(|error| format!("the program ip (iproute2) does not run: {error}"))?;
     static CLEANED: std::sync::Once = std::sync::Once::new();
     CLEANED.call_once(remove_leftovers);
     Ok(())

@@ -1,0 +1,3 @@
+//! The subcommands: what the user typed becomes calls into the layers above.
+
+pub mod interfaces;
