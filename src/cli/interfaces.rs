@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::capture::{Interface, Kind, Selection, interfaces, select};
+use crate::capture::{Interface, Kind, SelectError, Selection, interfaces, select};
 use crate::packet::LinkType;
 
 /// List capture interfaces with state, kind, link type and addresses, and say which ones a choice means.
@@ -68,6 +68,9 @@ pub fn run(args: &InterfacesArgs, out: &mut impl Write) -> Result<()> {
     match (selection, args.format) {
         (Ok(selection), Format::Text) => print_selection(out, &args.specs.join(" "), &selection),
         (Ok(_), Format::Json) => Ok(()),
+        // Nobody asked for anything in particular: the list is the answer.
+        (Err(error @ SelectError::NoAuto { .. }), Format::Text) => Ok(writeln!(out, "\n{error}")?),
+        (Err(SelectError::NoAuto { .. }), Format::Json) => Ok(()),
         (Err(error), _) => Err(error.into()),
     }
 }
