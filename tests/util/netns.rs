@@ -9,7 +9,8 @@
 //! bed.right.command("tcpdump").args(["-i", &bed.right.interface, "-w", "out.pcap"]).spawn();
 //! ```
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "a module of several test binaries, each of which uses a part of it")]
+#![expect(clippy::disallowed_methods, reason = "pacing and patience are measured by the clock")]
 
 use std::fs::File;
 use std::os::fd::AsFd;
