@@ -1,8 +1,25 @@
 //! Where packets come from: capture files and live interfaces, behind one trait.
 
+mod auto;
 mod file;
+mod interfaces;
+mod live;
+mod netlink;
+mod observation;
+mod select;
+mod settings;
+mod stats;
+mod sys;
+#[cfg(test)]
+mod testing;
 
 pub use file::{CaptureFile, FileError, FileName};
+pub use interfaces::{Interface, Kind, interfaces};
+pub use live::LiveCapture;
+pub use observation::Observation;
+pub use select::{Chosen, SelectError, Selection, select};
+pub use settings::{LiveError, LiveSettings};
+pub use stats::CaptureStats;
 
 use crate::packet::Frame;
 
