@@ -6,7 +6,10 @@
 //! - [`packet`]: frame bytes to one small value.
 //! - [`flow`]: five-tuples, per-flow state, timers, the bounded table.
 //! - [`features`]: the CICFlowMeter columns, from one schema table.
+//! - [`taxonomy`]: what a label means: severity, ATT&CK technique.
 //! - [`model`]: transform, nearest neighbours, novelty, the artifact.
+//! - [`dataset`]: labelled flows from CSV.
+//! - [`train`]: fit, validate, evaluate.
 //! - [`capture`]: files and interfaces, the edge where packets come in.
 
 pub mod time;
@@ -17,6 +20,14 @@ pub mod flow;
 
 pub mod features;
 
+pub mod taxonomy;
+
 pub mod model;
 
+pub mod dataset;
+
+pub mod train;
+
 pub mod capture;
+
+pub mod cli;
