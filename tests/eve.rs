@@ -89,11 +89,8 @@ fn alerts() -> Vec<(&'static str, Alert)> {
 }
 
 fn grounds() -> Grounds {
-    let mut signature = Signature::unknown_novel();
-    signature.technique =
-        Some(flowshrike::alert::AttackReference { id: "T1046".into(), name: "Network Service Discovery".into() });
     Grounds {
-        signature: signature.into(),
+        signature: Arc::new(Signature::of_label("recon")),
         model: Arc::new(ModelIdentity { name: "k8s".into(), version: "1".into(), sha256: "ab".into() }),
         telling: FeatureId::all().take(3).map(|feature| Telling { feature, value: 1e300, distance: 0.5 }).collect(),
         in_iface: "cni0".into(),

@@ -10,7 +10,7 @@ mod policy;
 mod stage;
 mod suppression;
 
-pub use alert::{Alert, AttackReference, Grounds, ModelIdentity, Severity, Signature};
+pub use alert::{Alert, Grounds, ModelIdentity, Signature};
 pub use policy::{AlertPolicy, Judgement, LabelRule, NovelMode, PolicyError};
 pub use stage::{AlertCounts, AlertStage, Decision, Emission, Limits, SuppressReason, Ticket};
 pub use suppression::DEDUP_WINDOW;

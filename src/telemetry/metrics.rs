@@ -10,11 +10,12 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder};
 
 use super::registrar::{Definition, Registrar};
-use crate::alert::{ModelIdentity, Severity, SuppressReason};
+use crate::alert::{ModelIdentity, SuppressReason};
 use crate::features::FeatureId;
 use crate::flow::EndReason;
 use crate::packet::Unparsed;
 use crate::sink::LossReason;
+use crate::taxonomy::Severity;
 use crate::time::Micros;
 
 /// The metrics, and the registry that renders them.
