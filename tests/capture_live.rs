@@ -185,21 +185,8 @@ fn packets_left_in_the_ring_of_a_deleted_interface_are_counted() {
 #[test]
 fn a_filter_chooses_in_the_kernel() {
     let Some(bed) = VethPair::new("filter") else { return };
+    let mut capture = open(&bed.right, |settings| settings.filter = Some("udp dst port 7002".to_owned()));
     let mut sender = bed.left.sender();
-    // Traffic that flows while the filter is being put in place must not upset the counts.
-    let stop = AtomicBool::new(false);
-    let mut capture = std::thread::scope(|scope| {
-        let noise = scope.spawn(|| {
-            let mut noise = bed.left.sender();
-            while !stop.load(Ordering::Relaxed) {
-                noise.send(&udp_frame(1, 10));
-            }
-        });
-        let capture = open(&bed.right, |settings| settings.filter = Some("udp dst port 7002".to_owned()));
-        stop.store(true, Ordering::Relaxed);
-        noise.join().unwrap();
-        capture
-    });
     for number in 0..3_000 {
         sender.send(&udp_frame(number % 3, 10));
     }
@@ -207,6 +194,35 @@ fn a_filter_chooses_in_the_kernel() {
     assert!(seen.iter().all(|frame| frame.number == 2));
     let stats = capture.stats();
     assert_eq!((stats.received, stats.delivered, stats.dropped_kernel), (1_000, 1_000, 0));
+}
+
+#[test]
+fn counts_balance_from_the_first_packet_of_a_busy_interface() {
+    let Some(bed) = VethPair::new("busy") else { return };
+    let filters = [None, Some("udp dst port 7002".to_owned())];
+    for filter in filters {
+        let (stop, sent) = (AtomicBool::new(false), AtomicBool::new(false));
+        let mut capture = std::thread::scope(|scope| {
+            let traffic = scope.spawn(|| {
+                let mut sender = bed.left.sender();
+                while !stop.load(Ordering::Relaxed) {
+                    (1..=2).for_each(|number| sender.send(&udp_frame(number, 10)));
+                    sent.store(true, Ordering::Relaxed);
+                }
+            });
+            until("traffic flows", || sent.load(Ordering::Relaxed));
+            let capture = open(&bed.right, |settings| settings.filter = filter.clone());
+            stop.store(true, Ordering::Relaxed);
+            traffic.join().unwrap();
+            capture
+        });
+        drain(&mut capture, 0);
+        bed.left.sender().send(&udp_frame(2, 10));
+        drain(&mut capture, 1);
+        let stats = capture.stats();
+        assert!(stats.received >= 1);
+        assert_eq!(stats.received, stats.delivered + stats.dropped_kernel, "{filter:?}: {stats:?}");
+    }
 }
 
 #[test]
