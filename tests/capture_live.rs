@@ -295,6 +295,7 @@ fn a_capture_may_begin_before_its_interface_is_there() {
     namespace.link_up("br7");
     assert!(namespace.enter(|| capture.try_reopen()).unwrap());
     assert_eq!(capture.link_type(), Some(LinkType::Ethernet));
+    assert_eq!(capture.stats().reopens, 0, "it was never lost");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rustix::time::Timespec;
 use super::interfaces::{Kind, device_losses, interfaces};
 use super::netlink::Routing;
 use super::select::ANY;
-use super::settings::{LiveError, LiveSettings};
+use super::settings::{LiveError, LiveSettings, plain};
 use super::stats::{CaptureStats, HandleCounts, Tally};
 use super::sys;
 use super::{PacketSource, Progress};
@@ -29,6 +29,8 @@ pub struct LiveCapture {
     settings: LiveSettings,
     /// Absent while the interface is gone.
     handle: Option<Handle>,
+    /// It has been open before: opening it now is opening it again.
+    lost: bool,
     tally: Tally,
 }
 
@@ -39,8 +41,7 @@ impl LiveCapture {
     /// # Errors
     /// Bad settings or filter, an interface that does not exist or is down, or no permission.
     pub fn open(settings: LiveSettings) -> Result<Self, LiveError> {
-        settings.check()?;
-        let mut capture = Self { settings, handle: None, tally: Tally::default() };
+        let mut capture = Self::blind(settings)?;
         capture.attach()?;
         Ok(capture)
     }
@@ -52,7 +53,7 @@ impl LiveCapture {
     /// Bad settings.
     pub fn blind(settings: LiveSettings) -> Result<Self, LiveError> {
         settings.check()?;
-        Ok(Self { settings, handle: None, tally: Tally::default() })
+        Ok(Self { settings, handle: None, lost: false, tally: Tally::default() })
     }
 
     /// What it was opened with.
@@ -83,10 +84,7 @@ impl LiveCapture {
             return Ok(true);
         }
         match self.attach() {
-            Ok(()) => {
-                self.tally.reopened();
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.may_pass() => Ok(false),
             Err(error) => Err(error),
         }
@@ -117,6 +115,9 @@ impl LiveCapture {
         let counts = handle.counts().map_err(|error| self.settings.failed(&error))?;
         self.tally.begin(counts, handle.losses().unwrap_or(0));
         self.handle = Some(handle);
+        if std::mem::take(&mut self.lost) {
+            self.tally.reopened();
+        }
         Ok(())
     }
 
@@ -125,6 +126,7 @@ impl LiveCapture {
         self.stats();
         self.tally.end();
         self.handle = None;
+        self.lost = true;
         LiveError::Lost { interface: self.settings.interface.clone(), reason }
     }
 }
@@ -228,13 +230,13 @@ impl Handle {
         });
         match taken {
             Ok(frames) => Ok(u64::try_from(frames).unwrap_or(u64::MAX)),
-            Err(error) if self.ending => Err(error.to_string()),
+            Err(error) if self.ending => Err(plain(&error)),
             Err(error) => {
                 // What the last block holds comes out when its time is up.
                 self.ending = true;
                 let waited = self.wait(BLOCK_LINGER);
                 match waited.and_then(|()| self.take(max, deliver)) {
-                    Ok(0) | Err(_) => Err(error.to_string()),
+                    Ok(0) | Err(_) => Err(plain(&error)),
                     Ok(frames) => Ok(frames),
                 }
             }
