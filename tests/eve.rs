@@ -51,9 +51,9 @@ fn a_stage_and_the_writer_tell_one_line_of_a_sweep_and_count_the_rest() {
     let mut lines = Vec::new();
     for second in 0..90 {
         let record = record(packet(6, "10.0.0.1", "10.0.0.2", 40_000 + second, 22, i64::from(second)));
-        if let Decision::Emit(emission) = stage.ended(&record, Some(&VERDICT)) {
+        if let Decision::Emit(emission) = stage.ended(&record.facts(), Some(&VERDICT)) {
             let grounds = Grounds { suppressed: emission.suppressed, ..grounds() };
-            eve::write_line(&Alert::of_ended(&record, &VERDICT, grounds), &mut lines);
+            eve::write_line(&Alert::new(record.facts(), &VERDICT, grounds), &mut lines);
         }
     }
     let told: Vec<Value> = lines
@@ -71,7 +71,7 @@ const VERDICT: Verdict = Verdict { label: LabelId(1), score: 0.9, novelty: 1.25,
 
 /// One alert of every shape.
 fn alerts() -> Vec<(&'static str, Alert)> {
-    let ended = |end| move |packet| Alert::of_ended(&FlowRecord { end, ..record(packet) }, &VERDICT, grounds());
+    let ended = |end| move |packet| Alert::new(FlowRecord { end, ..record(packet) }.facts(), &VERDICT, grounds());
     let closed = ended(EndReason::EndOfFlow);
     let mut all = vec![
         ("tcp", closed(packet(6, "10.0.0.1", "10.0.0.2", 40_000, 443, 0))),
@@ -81,10 +81,10 @@ fn alerts() -> Vec<(&'static str, Alert)> {
         ("sctp", closed(packet(132, "10.0.0.1", "10.0.0.2", 1, 2, 0))),
         ("unnamed protocol", closed(packet(200, "10.0.0.1", "10.0.0.2", 0, 0, 0))),
         ("time before 1970", closed(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, -100_000_000_000))),
-        ("early", Alert::of_open(&record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)), &VERDICT, grounds())),
+        ("early", Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts_while_open(), &VERDICT, grounds())),
     ];
     let novel = Grounds { signature: Arc::new(Signature::unknown_novel()), ..grounds() };
-    all.push(("novel", Alert::of_ended(&record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)), &VERDICT, novel)));
+    all.push(("novel", Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts(), &VERDICT, novel)));
     all
 }
 
@@ -123,7 +123,7 @@ fn packet(protocol: u8, src: &str, dst: &str, src_port: u16, dst_port: u16, seco
 fn record(first: PacketMeta) -> FlowRecord {
     let tuple = FiveTuple::of(&first);
     let state = FlowState::new(&first, Direction::Forward, &FlowPolicy::standard());
-    FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow }
+    FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow, decided: first.time }
 }
 
 fn parsed(alert: &Alert) -> Map<String, Value> {

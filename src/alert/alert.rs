@@ -2,35 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::flow::{EndReason, FiveTuple, FlowRecord, community_id};
+use crate::flow::{FlowFacts, community_id};
 use crate::model::{Telling, Verdict};
-use crate::time::Micros;
 
 /// One thing to tell about one flow.
 #[derive(Clone, Debug)]
 pub struct Alert {
-    /// Initiator to responder.
-    pub tuple: FiveTuple,
-    /// The flow's number in logs, the same in every run; below 2^53.
-    pub flow_id: u64,
+    /// The flow; without an end reason this is an early alert.
+    pub flow: FlowFacts,
     /// The flow's Community ID v1.
     pub community_id: String,
-    /// Time of the flow's first packet.
-    pub start: Micros,
-    /// Time of the flow's last packet so far.
-    pub end: Micros,
-    /// Which part of a long flow this is, from 0.
-    pub part: u32,
-    /// Why the flow ended; `None` while it is open, which makes this an early alert.
-    pub end_reason: Option<EndReason>,
-    /// Packets from the initiator.
-    pub packets_to_server: u64,
-    /// Packets from the responder.
-    pub packets_to_client: u64,
-    /// Bytes on the wire from the initiator.
-    pub bytes_to_server: u64,
-    /// Bytes on the wire from the responder.
-    pub bytes_to_client: u64,
     /// What is said of the flow.
     pub signature: Arc<Signature>,
     /// Weight of the label among the neighbours, 0 to 1.
@@ -50,39 +31,13 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// The alert on a flow that has ended.
+    /// The alert on a flow.
     #[must_use]
-    pub fn of_ended(record: &FlowRecord, verdict: &Verdict, grounds: Grounds) -> Self {
-        Self::new(record, Some(record.end), verdict, grounds)
-    }
-
-    /// The alert on a flow that is still open; the record's end reason is not read.
-    #[must_use]
-    pub fn of_open(record: &FlowRecord, verdict: &Verdict, grounds: Grounds) -> Self {
-        Self::new(record, None, verdict, grounds)
-    }
-
-    /// Whether the flow was still open when this was said.
-    #[must_use]
-    pub const fn is_early(&self) -> bool {
-        self.end_reason.is_none()
-    }
-
-    fn new(record: &FlowRecord, end_reason: Option<EndReason>, verdict: &Verdict, grounds: Grounds) -> Self {
+    pub fn new(flow: FlowFacts, verdict: &Verdict, grounds: Grounds) -> Self {
         let Grounds { signature, model, telling, in_iface, suppressed } = grounds;
-        let state = &record.state;
         Self {
-            tuple: record.tuple,
-            flow_id: record.flow_id(),
-            community_id: community_id(&record.tuple),
-            start: state.start,
-            end: state.last,
-            part: state.part,
-            end_reason,
-            packets_to_server: state.forward.packets,
-            packets_to_client: state.backward.packets,
-            bytes_to_server: state.forward.wire_bytes,
-            bytes_to_client: state.backward.wire_bytes,
+            flow,
+            community_id: community_id(&flow.tuple),
             signature,
             score: verdict.score,
             novelty: verdict.novelty,
@@ -92,6 +47,12 @@ impl Alert {
             in_iface,
             suppressed,
         }
+    }
+
+    /// Whether the flow was still open when this was said.
+    #[must_use]
+    pub const fn is_early(&self) -> bool {
+        self.flow.end_reason.is_none()
     }
 }
 
@@ -227,9 +188,10 @@ const UNKNOWN_NOVEL: &str = "unknown-novel";
 pub(super) mod tests {
     use super::*;
     use crate::features::FeatureId;
-    use crate::flow::{Direction, FlowPolicy, FlowState};
+    use crate::flow::{Direction, EndReason, FiveTuple, FlowPolicy, FlowRecord, FlowState};
     use crate::model::LabelId;
     use crate::packet::{Address, PacketMeta, TcpFlags, protocol};
+    use crate::time::Micros;
 
     /// A packet of a flow between two hosts.
     pub(in crate::alert) fn packet(time: Micros, protocol: u8, src_port: u16, dst_port: u16) -> PacketMeta {
@@ -251,10 +213,10 @@ pub(super) mod tests {
     }
 
     /// A flow of that one packet, ended.
-    pub(in crate::alert) fn record(first: PacketMeta) -> FlowRecord {
+    pub(in crate::alert) fn flow(first: PacketMeta) -> FlowFacts {
         let tuple = FiveTuple::of(&first);
         let state = FlowState::new(&first, Direction::Forward, &FlowPolicy::standard());
-        FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow }
+        FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow, decided: first.time }.facts()
     }
 
     pub(in crate::alert) fn verdict(label: u16, score: f32, novel: bool) -> Verdict {
@@ -281,11 +243,13 @@ pub(super) mod tests {
 
     #[test]
     fn an_alert_counts_bytes_of_the_wire_and_names_the_flow_as_others_do() {
-        let state = record(packet(Micros(5), protocol::TCP, 40_000, 443));
-        let alert = Alert::of_ended(&state, &verdict(1, 0.75, true), grounds());
-        assert_eq!((alert.packets_to_server, alert.bytes_to_server, alert.bytes_to_client), (1, 64, 0));
-        assert_eq!(alert.community_id, community_id(&state.tuple));
-        assert!(!alert.is_early() && Alert::of_open(&state, &verdict(1, 0.75, true), grounds()).is_early());
+        let flow = flow(packet(Micros(5), protocol::TCP, 40_000, 443));
+        let alert = Alert::new(flow, &verdict(1, 0.75, true), grounds());
+        let told = &alert.flow;
+        assert_eq!((told.packets_to_server, told.bytes_to_server, told.bytes_to_client), (1, 64, 0));
+        assert_eq!(alert.community_id, community_id(&flow.tuple));
+        let open = FlowFacts { end_reason: None, ..flow };
+        assert!(!alert.is_early() && Alert::new(open, &verdict(1, 0.75, true), grounds()).is_early());
     }
 
     #[test]

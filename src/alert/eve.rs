@@ -117,7 +117,7 @@ struct FeaturePart {
 
 impl<'a> Record<'a> {
     fn of(alert: &'a Alert) -> Self {
-        let tuple = &alert.tuple;
+        let tuple = &alert.flow.tuple;
         let has_ports = matches!(tuple.protocol, protocol::TCP | protocol::UDP | protocol::SCTP);
         let port = |port| has_ports.then_some(port);
         let (src_ip, dest_ip) = (Text(tuple.src), Text(tuple.dst));
@@ -129,8 +129,8 @@ impl<'a> Record<'a> {
         };
         let ModelIdentity { name, version, sha256 } = &*alert.model;
         Self {
-            timestamp: Timestamp(alert.end),
-            flow_id: alert.flow_id,
+            timestamp: Timestamp(alert.flow.end),
+            flow_id: alert.flow.flow_id(),
             in_iface: &alert.in_iface,
             event_type: "alert",
             src_ip,
@@ -144,15 +144,15 @@ impl<'a> Record<'a> {
             community_id: &alert.community_id,
             alert: AlertPart::of(&alert.signature),
             flow: FlowPart {
-                pkts_toserver: alert.packets_to_server,
-                pkts_toclient: alert.packets_to_client,
-                bytes_toserver: alert.bytes_to_server,
-                bytes_toclient: alert.bytes_to_client,
-                start: Timestamp(alert.start),
-                end: Timestamp(alert.end),
-                age: ((alert.end - alert.start).0 / 1_000_000).max(0),
+                pkts_toserver: alert.flow.packets_to_server,
+                pkts_toclient: alert.flow.packets_to_client,
+                bytes_toserver: alert.flow.bytes_to_server,
+                bytes_toclient: alert.flow.bytes_to_client,
+                start: Timestamp(alert.flow.start),
+                end: Timestamp(alert.flow.end),
+                age: ((alert.flow.end - alert.flow.start).0 / 1_000_000).max(0),
                 state: flow_state(alert),
-                reason: alert.end_reason.map(EndReason::name),
+                reason: alert.flow.end_reason.map(EndReason::name),
                 alerted: true,
                 src_ip,
                 dest_ip,
@@ -165,7 +165,7 @@ impl<'a> Record<'a> {
                 novelty: alert.novelty,
                 novel: alert.novel,
                 early: alert.is_early(),
-                part: alert.part,
+                part: alert.flow.part,
                 suppressed: alert.suppressed,
                 model: ModelPart { name, version, sha256 },
                 top_features: Features(&alert.telling),
@@ -208,9 +208,9 @@ const fn icmp_type_and_code(v6: bool, src_port: u16, dst_port: u16) -> (u16, u16
 
 /// Suricata's three words for how far a flow has come.
 fn flow_state(alert: &Alert) -> &'static str {
-    if alert.end_reason == Some(EndReason::EndOfFlow) {
+    if alert.flow.end_reason == Some(EndReason::EndOfFlow) {
         "closed"
-    } else if alert.packets_to_server > 0 && alert.packets_to_client > 0 {
+    } else if alert.flow.packets_to_server > 0 && alert.flow.packets_to_client > 0 {
         "established"
     } else {
         "new"
@@ -280,15 +280,15 @@ impl Serialize for Features<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::alert::tests::{grounds, packet, record, verdict};
+    use super::super::alert::tests::{flow, grounds, packet, verdict};
     use super::*;
-    use crate::flow::FiveTuple;
+    use crate::flow::{FlowFacts, FiveTuple};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn alert(protocol: u8, src_port: u16, dst_port: u16) -> Alert {
         let first = packet(Micros(1_700_000_000_000_001), protocol, src_port, dst_port);
-        Alert::of_ended(&record(first), &verdict(1, 0.75, true), grounds())
+        Alert::new(flow(first), &verdict(1, 0.75, true), grounds())
     }
 
     fn parsed(alert: &Alert) -> Value {
@@ -309,7 +309,7 @@ mod tests {
             r#"before
 {{"timestamp":"2023-11-14T22:13:20.000001+0000","flow_id":{flow_id},"in_iface":"eth0","event_type":"alert","src_ip":"10.244.0.7","src_port":40000,"dest_ip":"10.96.0.1","dest_port":443,"proto":"TCP","ip_v":4,"community_id":"{community_id}","alert":{{"action":"allowed","gid":9469,"signature_id":{id},"rev":1,"signature":"Reconnaissance","category":"Attempted Information Leak","severity":2,"metadata":{{"mitre_tactic_id":["TA0007"],"mitre_tactic_name":["Discovery"],"mitre_technique_id":["T1046"],"mitre_technique_name":["Network Service Discovery"]}}}},"flow":{{"pkts_toserver":1,"pkts_toclient":0,"bytes_toserver":64,"bytes_toclient":0,"start":"2023-11-14T22:13:20.000001+0000","end":"2023-11-14T22:13:20.000001+0000","age":0,"state":"closed","reason":"end_of_flow","alerted":true,"src_ip":"10.244.0.7","dest_ip":"10.96.0.1","src_port":40000,"dest_port":443}},"flowshrike":{{"label":"recon","score":0.75,"novelty":0.5,"novel":true,"early":false,"part":0,"suppressed":3,"model":{{"name":"m","version":"1","sha256":"00"}},"top_features":[{{"feature":"Flow Duration","value":1.5,"distance":0.25}}]}}}}
 "#,
-            flow_id = alert.flow_id,
+            flow_id = alert.flow.flow_id(),
             community_id = alert.community_id,
             id = alert.signature.id,
         );
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn an_early_alert_has_no_reason_and_says_so() {
         let first = packet(Micros(0), protocol::UDP, 1, 2);
-        let record = parsed(&Alert::of_open(&record(first), &verdict(1, 0.75, false), grounds()));
+        let record = parsed(&Alert::new(FlowFacts { end_reason: None, ..flow(first) }, &verdict(1, 0.75, false), grounds()));
         assert_eq!(record["flowshrike"]["early"], true);
         assert_eq!((record["flow"].get("reason"), &record["flow"]["state"]), (None, &json!("new")));
     }
@@ -354,10 +354,10 @@ mod tests {
         ) {
             let [in_iface, label, text, category, id, name, version, sha256] = texts;
             let mut alert = alert(protocol, src_port, dst_port);
-            alert.tuple = FiveTuple {
+            alert.flow.tuple = FiveTuple {
                 src: Address::v6(src), dst: Address::v6(dst), src_port, dst_port, protocol,
             };
-            (alert.start, alert.end, alert.part) = (Micros(start), Micros(end), part);
+            (alert.flow.start, alert.flow.end, alert.flow.part) = (Micros(start), Micros(end), part);
             (alert.score, alert.novelty) = (score, novelty);
             alert.telling.iter_mut().for_each(|t| (t.value, t.distance) = (value, distance));
             alert.in_iface = in_iface.as_str().into();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::policy::{AlertPolicy, Judgement};
 use super::suppression::{Admission, DEDUP_WINDOW, Dedup, DedupKey};
-use crate::flow::{FlowKey, FlowRecord};
+use crate::flow::{FlowFacts, FlowKey};
 use crate::model::{LabelId, Verdict};
 use crate::time::Micros;
 
@@ -128,8 +128,8 @@ impl AlertStage {
     }
 
     /// A flow, or a part of one, has ended; without a verdict if it could not be classified.
-    pub fn ended(&mut self, record: &FlowRecord, verdict: Option<&Verdict>) -> Decision {
-        let flow = FlowIdentity::of(record);
+    pub fn ended(&mut self, facts: &FlowFacts, verdict: Option<&Verdict>) -> Decision {
+        let flow = FlowIdentity::of(facts);
         let told = self.told_early.remove(&flow);
         let label = match verdict.map_or(Judgement::Benign, |verdict| self.policy.judge(verdict)) {
             Judgement::Benign => return Decision::Quiet,
@@ -143,7 +143,7 @@ impl AlertStage {
         if told {
             return self.suppress(SuppressReason::Early);
         }
-        let (kind, at) = (DedupKey::new(&record.tuple, label), record.state.last);
+        let (kind, at) = (DedupKey::new(&facts.tuple, label), facts.end);
         match self.dedup.admit(kind, at, true) {
             Admission::Hold => self.suppress(SuppressReason::Dedup),
             Admission::Pass { held } => {
@@ -157,11 +157,11 @@ impl AlertStage {
     /// A flow is still open after the early-verdict time. Its end must follow through [`AlertStage::ended`].
     ///
     /// Only attacks are told early; novelty can wait for the whole flow.
-    pub fn early(&mut self, record: &FlowRecord, verdict: &Verdict) -> Decision {
+    pub fn early(&mut self, facts: &FlowFacts, verdict: &Verdict) -> Decision {
         let Judgement::Predicted(Some(label)) = self.policy.judge(verdict) else {
             return Decision::Quiet;
         };
-        let (flow, label) = (FlowIdentity::of(record), Some(label));
+        let (flow, label) = (FlowIdentity::of(facts), Some(label));
         if self.told_early.contains(&flow) {
             return Decision::Quiet;
         }
@@ -169,7 +169,7 @@ impl AlertStage {
             self.counts.early_overflow += 1;
             return Decision::Postponed;
         }
-        let (kind, at) = (DedupKey::new(&record.tuple, label), record.state.last);
+        let (kind, at) = (DedupKey::new(&facts.tuple, label), facts.end);
         match self.dedup.admit(kind, at, false) {
             Admission::Hold => {
                 self.counts.early_held += 1;
@@ -261,8 +261,8 @@ impl Ticket {
 }
 
 impl FlowIdentity {
-    fn of(record: &FlowRecord) -> Self {
-        Self { key: record.key(), start: record.state.start, part: record.state.part }
+    fn of(facts: &FlowFacts) -> Self {
+        Self { key: facts.key(), start: facts.start, part: facts.part }
     }
 }
 
@@ -277,7 +277,7 @@ const CAPACITY: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
-    use super::super::alert::tests::{packet, record, verdict};
+    use super::super::alert::tests::{self as example, packet, verdict};
     use super::super::policy::{NovelMode, tests::rules};
     use super::*;
     use crate::packet::protocol;
@@ -288,8 +288,8 @@ mod tests {
         AlertStage::new(AlertPolicy::new(rules(), &BTreeMap::new(), novel).expect("no thresholds"), limits)
     }
 
-    fn flow(second: i64, src_port: u16, dst_port: u16) -> FlowRecord {
-        record(packet(Micros::from_secs(second), protocol::TCP, src_port, dst_port))
+    fn flow(second: i64, src_port: u16, dst_port: u16) -> FlowFacts {
+        example::flow(packet(Micros::from_secs(second), protocol::TCP, src_port, dst_port))
     }
 
     fn emission(decision: Decision) -> Emission {

@@ -12,7 +12,7 @@ use crate::packet::LinkType;
 /// List capture interfaces with state, kind, link type and addresses, and say which ones a choice means.
 #[derive(Args, Debug)]
 #[command(after_long_help = AUTO_RULE)]
-pub struct InterfacesArgs {
+pub(super) struct InterfacesArgs {
     /// What to choose: a name, /regex/, any or auto; may be given several times
     #[arg(value_name = "INTERFACE", default_value = "auto")]
     specs: Vec<String>,
@@ -36,7 +36,7 @@ enum Format {
 }
 
 /// The rule of `auto` for `--help`, here and wherever an interface can be named.
-pub const AUTO_RULE: &str = "\
+pub(super) const AUTO_RULE: &str = "\
 auto takes the first of these that is up and has carrier:
   1. the network plugin's bridge (cni0, cbr0, kube-bridge, weave), in promiscuous mode: each pod's packets, once
   2. the network plugin's tunnel (cilium_vxlan, vxlan.calico, genev_sys_6081, flannel.1 ...): between nodes, once
@@ -50,7 +50,7 @@ A /regex/ finds anywhere in a name, among interfaces that are up; anchor it with
 ///
 /// # Errors
 /// Where the kernel's tables cannot be read, where a named choice finds nothing, or `out` cannot be written.
-pub fn run(args: &InterfacesArgs, out: &mut impl Write) -> Result<()> {
+pub(super) fn run(args: &InterfacesArgs, out: &mut impl Write) -> Result<()> {
     let all = interfaces().context("the kernel's list of interfaces cannot be read")?;
     let selection = select(&args.specs, &args.exclude, &all);
     match args.format {

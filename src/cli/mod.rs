@@ -1,8 +1,11 @@
 //! The command line: one file a subcommand. Data goes to stdout or `--output`; everything else to stderr.
 
+mod evaluate;
 mod extract;
 mod inputs;
+mod interfaces;
 mod output;
+mod train;
 
 use std::io;
 use std::process::ExitCode;
@@ -21,6 +24,12 @@ struct Cli {
 enum Command {
     /// Flow features from capture files, to CSV or JSON lines
     Extract(extract::Args),
+    /// Fit a model from labelled flows, with a validation report
+    Train(train::Args),
+    /// Score a model on labelled flows
+    Evaluate(evaluate::Args),
+    /// List capture interfaces, and say which ones a choice means
+    Interfaces(interfaces::InterfacesArgs),
 }
 
 /// Runs the command line of this process: 0 done, 1 failed, 2 wrong usage or configuration.
@@ -29,6 +38,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Extract(args) => extract::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,7 +29,7 @@ pub use clock::{PacketClock, Reading as ClockReading};
 pub use community_id::community_id;
 pub use key::{Direction, FiveTuple, FlowKey};
 pub use policy::{Clock, FlowPolicy, Lifecycle};
-pub use record::{EndReason, FlowEvent, FlowRecord};
+pub use record::{EndReason, FlowEvent, FlowFacts, FlowRecord};
 pub use state::{Activity, DirectionState, FirstPacket, FlagCounts, FlowState, GapStats};
 pub use stats::{Moments, RunningStats};
 pub use table::{FlowTable, TableCounters, TableFull};

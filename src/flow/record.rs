@@ -32,6 +32,66 @@ impl FlowRecord {
         FlowKey::from(self.tuple)
     }
 
+    /// What is told of this flow once it has ended.
+    #[must_use]
+    pub fn facts(&self) -> FlowFacts {
+        FlowFacts { end_reason: Some(self.end), ..self.facts_while_open() }
+    }
+
+    /// What is told of this flow while it is open: there is no end reason yet.
+    #[must_use]
+    pub const fn facts_while_open(&self) -> FlowFacts {
+        let (forward, backward) = (&self.state.forward, &self.state.backward);
+        FlowFacts {
+            tuple: self.tuple,
+            start: self.state.start,
+            end: self.state.last,
+            part: self.state.part,
+            end_reason: None,
+            packets_to_server: forward.packets,
+            packets_to_client: backward.packets,
+            bytes_to_server: forward.wire_bytes,
+            bytes_to_client: backward.wire_bytes,
+        }
+    }
+
+    /// See [`FlowFacts::flow_id`].
+    #[must_use]
+    pub fn flow_id(&self) -> u64 {
+        self.facts_while_open().flow_id()
+    }
+}
+
+/// The few facts of a flow that an alert tells: a sixth of a record's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowFacts {
+    /// Initiator to responder.
+    pub tuple: FiveTuple,
+    /// Time of the first packet.
+    pub start: Micros,
+    /// Time of the last packet so far.
+    pub end: Micros,
+    /// Which part of a long flow this is, from 0.
+    pub part: u32,
+    /// Why the flow ended; `None` while it is open.
+    pub end_reason: Option<EndReason>,
+    /// Packets from the initiator.
+    pub packets_to_server: u64,
+    /// Packets from the responder.
+    pub packets_to_client: u64,
+    /// Bytes on the wire from the initiator.
+    pub bytes_to_server: u64,
+    /// Bytes on the wire from the responder.
+    pub bytes_to_client: u64,
+}
+
+impl FlowFacts {
+    /// The canonical key.
+    #[must_use]
+    pub fn key(&self) -> FlowKey {
+        FlowKey::from(self.tuple)
+    }
+
     /// A number for this flow in logs: FNV-1a over the canonical tuple, start time and part, cut to
     /// 53 bits so that JSON readers keep it whole. The same flow has the same number in every run.
     #[must_use]
@@ -49,8 +109,8 @@ impl FlowRecord {
         eat(&tuple.src_port.to_be_bytes());
         eat(&tuple.dst_port.to_be_bytes());
         eat(&[tuple.protocol]);
-        eat(&self.state.start.0.to_be_bytes());
-        eat(&self.state.part.to_be_bytes());
+        eat(&self.start.0.to_be_bytes());
+        eat(&self.part.to_be_bytes());
         (hash ^ hash >> 53) & ((1 << 53) - 1)
     }
 }

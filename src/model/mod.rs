@@ -1,6 +1,26 @@
 //! The model: a raw flow goes in, a [`Verdict`] comes out; the transform lives here, never in the caller.
+//!
+//! A [`Model`] is read from an [artifact](mod@artifact) and never changes; a [`Classifier`] borrows it and holds what one thread needs
+//! to ask it. Nothing here reads a file or a clock.
 
-/// Position of a label in [`Model::labels`](crate::model); `0` is not special, see the label's taxonomy class.
+pub mod artifact;
+mod classifier;
+mod knn;
+mod novelty;
+pub mod transform;
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+pub use artifact::{ArtifactError, ModelParts, Provenance};
+pub use classifier::Classifier;
+pub use novelty::TELLING;
+
+use crate::features::{FeatureId, Profile};
+use transform::Transform;
+
+/// Position of a label in [`Model::labels`]; `0` is not special, see the label's taxonomy class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelId(pub u16);
 
@@ -21,9 +41,228 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Telling {
     /// Which feature.
-    pub feature: crate::features::FeatureId,
+    pub feature: FeatureId,
     /// The flow's raw value.
     pub value: f64,
-    /// Its share of the distance to the nearest benign point, in the transformed space.
+    /// Its share of the distance to the nearest benign point, in the transformed space: the distance along this
+    /// feature's coordinates alone. The squares of all features' shares add up to the square of the novelty.
     pub distance: f32,
+}
+
+/// Everything that inference needs, checked.
+#[derive(Clone, Debug)]
+pub struct Model {
+    parts: ModelParts,
+    profile: Profile,
+    features: Vec<FeatureId>,
+    transform: Transform,
+    points: Array2<f32>,
+    point_labels: Vec<LabelId>,
+    benign: Array2<f32>,
+    benign_label: LabelId,
+    sha256: Arc<str>,
+}
+
+/// The daemon's meter cannot give what the model reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "model `{model}` was trained on `{trained}` flows and reads `{column}`, which the `{asked}` profile computes \
+     differently: use a model of portable columns, or one trained on `{asked}` flows"
+)]
+pub struct CannotServe {
+    model: String,
+    trained: Profile,
+    asked: Profile,
+    column: &'static str,
+}
+
+impl Model {
+    /// The default model, which is part of the program.
+    ///
+    /// # Errors
+    /// Only in a build whose artifact is damaged or of another schema; a test reads it.
+    pub fn embedded() -> Result<Self, ArtifactError> {
+        Self::from_bytes(EMBEDDED)
+    }
+
+    /// Reads an artifact and checks everything in it.
+    ///
+    /// # Errors
+    /// Names what is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        artifact::read(bytes)
+    }
+
+    /// A model of fitted parts, checked as one that is read.
+    ///
+    /// # Errors
+    /// Names what is wrong with the parts.
+    pub fn from_parts(parts: &ModelParts) -> Result<Self, ArtifactError> {
+        artifact::read(&artifact::write(parts)?)
+    }
+
+    /// The artifact: the same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// None for a model that was read or built here; the encoder's are passed on.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
+        artifact::write(&self.parts)
+    }
+
+    /// What the model is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    /// Its version, as its maker counts.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.parts.version
+    }
+
+    /// SHA-256 of the whole artifact in hexadecimal: what `sha256sum` prints for the file.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How it decides.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        "knn"
+    }
+
+    /// The profile of the flows that it was trained on.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// What it reads of a flow, in its order.
+    #[must_use]
+    pub fn features(&self) -> &[FeatureId] {
+        &self.features
+    }
+
+    /// Its labels; a [`LabelId`] is a position here.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.parts.labels
+    }
+
+    /// A label's name; empty for a label of another model.
+    #[must_use]
+    pub fn label_name(&self, label: LabelId) -> &str {
+        self.parts.labels.get(usize::from(label.0)).map_or("", String::as_str)
+    }
+
+    /// The label of a name.
+    #[must_use]
+    pub fn label_named(&self, name: &str) -> Option<LabelId> {
+        (0..).map(LabelId).zip(&self.parts.labels).find(|(_, label)| *label == name).map(|(id, _)| id)
+    }
+
+    /// Whether a label means "no attack".
+    #[must_use]
+    pub fn is_benign(&self, label: LabelId) -> bool {
+        label == self.benign_label
+    }
+
+    /// The least score at which this label is worth an alert; above any score for a label of another model.
+    #[must_use]
+    pub fn threshold(&self, label: LabelId) -> f32 {
+        self.parts.alert_thresholds.get(usize::from(label.0)).copied().unwrap_or(f32::INFINITY)
+    }
+
+    /// Whether a verdict predicts an attack surely enough for an alert. Novelty has no part in it.
+    #[must_use]
+    pub fn predicts_attack(&self, verdict: &Verdict) -> bool {
+        !self.is_benign(verdict.label) && verdict.score >= self.threshold(verdict.label)
+    }
+
+    /// One line on what it was trained on.
+    #[must_use]
+    pub fn trained_on(&self) -> &str {
+        &self.parts.provenance.trained_on
+    }
+
+    /// The distance above which a flow is novel.
+    #[must_use]
+    pub const fn novelty_threshold(&self) -> f32 {
+        self.parts.novelty_threshold
+    }
+
+    /// How many neighbours vote.
+    #[must_use]
+    pub const fn k(&self) -> usize {
+        self.parts.k
+    }
+
+    /// The parts as the artifact holds them: provenance, metrics, knots and points.
+    #[must_use]
+    pub const fn parts(&self) -> &ModelParts {
+        &self.parts
+    }
+
+    /// Whether flows of a profile carry what the model reads.
+    ///
+    /// # Errors
+    /// Names the first column that the two profiles compute differently.
+    pub fn serves(&self, asked: Profile) -> Result<(), CannotServe> {
+        match self.features.iter().map(|id| id.feature()).find(|feature| !feature.portable) {
+            Some(feature) if asked != self.profile => Err(CannotServe {
+                model: self.parts.name.clone(),
+                trained: self.profile,
+                asked,
+                column: feature.column,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What one thread needs to ask this model.
+    #[must_use]
+    pub fn classifier(&self) -> Classifier<'_> {
+        Classifier::new(self)
+    }
+}
+
+/// The artifact of the default model; `models/README.md` is its card.
+const EMBEDDED: &[u8] = include_bytes!("../../models/default.fsm");
+
+#[cfg(test)]
+mod tests {
+    use super::artifact::tests::{example, example_with};
+    use super::*;
+
+    #[test]
+    fn a_model_of_portable_columns_serves_both_profiles() {
+        let model = Model::from_parts(&example()).expect("a valid model");
+        assert_eq!((model.serves(Profile::Cic), model.serves(Profile::Standard)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_model_of_other_columns_serves_only_its_own_profile() {
+        let parts = example_with(|parts| {
+            parts.features[1] = "Active Mean".to_owned();
+            parts.portable_only = false;
+        });
+        let model = Model::from_parts(&parts).expect("non-portable columns are declared");
+        assert_eq!(model.serves(Profile::Cic), Ok(()));
+        let message = model.serves(Profile::Standard).expect_err("another profile").to_string();
+        assert!(message.contains("Active Mean") && message.contains("standard"), "{message}");
+    }
+
+    #[test]
+    fn thresholds_and_benign_labels_decide_what_predicts_an_attack() {
+        let model = Model::from_parts(&example()).expect("a valid model");
+        let (benign, recon) = (LabelId(0), model.label_named("recon").expect("a label"));
+        let verdict = |label, score| Verdict { label, score, novelty: 9.0, novel: true };
+        assert!(!model.predicts_attack(&verdict(benign, 1.0)));
+        assert!(!model.predicts_attack(&verdict(recon, 0.59)));
+        assert!(model.predicts_attack(&verdict(recon, 0.6)));
+        assert!(!model.predicts_attack(&verdict(LabelId(77), 1.0)));
+        assert_eq!(model.label_name(LabelId(77)), "");
+    }
 }

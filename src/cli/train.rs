@@ -1,0 +1,129 @@
+//! `flowshrike train`: a model from labelled flows, with a validation report.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::output::write_whole;
+use crate::dataset::{self, Query};
+use crate::features::Profile;
+use crate::train::{self, Recipe, Report, View};
+
+/// Options of `train`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Flows with CICFlowMeter columns, plain or gzip; rows of a capture in the order of time
+    #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
+    data: Vec<PathBuf>,
+    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
+    #[arg(long, value_name = "CSV")]
+    labels: Option<PathBuf>,
+    /// Column with the labels [default: LabelFlow if there is one, else Label]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+    /// What the model tells apart
+    #[arg(long, value_enum, default_value_t = ViewArg::Stages)]
+    view: ViewArg,
+    /// Seed of all that is random; the same data and seed give the same bytes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Name of the model
+    #[arg(long, value_name = "NAME", default_value = "flows")]
+    name: String,
+    /// Version of the model
+    #[arg(long, value_name = "VERSION", default_value = "1")]
+    model_version: String,
+    /// Profile that the flows were metered with: `cic` or `standard`
+    #[arg(long, value_name = "PROFILE", default_value_t = Profile::Cic)]
+    profile: Profile,
+    /// One line about the data, for the model's provenance
+    #[arg(long, value_name = "TEXT")]
+    about: Option<String>,
+    /// Also write the report as JSON
+    #[arg(long, value_name = "PATH")]
+    report: Option<PathBuf>,
+    /// Where the model goes
+    #[arg(long, short, value_name = "MODEL")]
+    output: PathBuf,
+}
+
+/// How labels are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ViewArg {
+    /// Stages of an attack: benign, recon, exploit
+    Stages,
+    /// Each label by itself
+    Labels,
+}
+
+/// Trains and writes a model; the report goes to stderr.
+///
+/// # Errors
+/// What is wrong with the files, or why there is no model of them.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let features = train::default_features();
+    let query = Query {
+        data: &args.data,
+        labels: args.labels.as_deref(),
+        label_column: args.label_column.as_deref(),
+        features: &features,
+    };
+    let data = dataset::read(&query)?;
+    let recipe = Recipe {
+        name: args.name.clone(),
+        version: args.model_version.clone(),
+        view: match args.view {
+            ViewArg::Stages => View::Stages,
+            ViewArg::Labels => View::Labels,
+        },
+        seed: args.seed,
+        profile: args.profile,
+        about: args.about.clone(),
+        ..Recipe::default()
+    };
+    let (model, report) = train::train(&data, &recipe)?;
+    let bytes = model.to_bytes()?;
+    write_whole(&args.output, &bytes)?;
+    if let Some(path) = &args.report {
+        let mut json = serde_json::to_vec_pretty(&report).context("the report")?;
+        json.push(b'\n');
+        write_whole(path, &json)?;
+    }
+    eprint!("{}", summary(&report, bytes.len()));
+    Ok(())
+}
+
+/// The report for people.
+fn summary(report: &Report, bytes: usize) -> String {
+    let thresholds: Vec<String> =
+        report.alert_thresholds.iter().map(|(label, least)| format!("{label} {least}")).collect();
+    let left_out: Vec<String> = report
+        .left_out
+        .iter()
+        .map(|(label, found)| format!("{label} {} of {} ({:.2} %)", found.novel, found.flows, found.rate * 100.0))
+        .collect();
+    let all_points = report.all_points_macro_f1.map_or_else(|| "-".to_owned(), |f1| format!("{f1:.4}"));
+    format!(
+        "model     {} {}, {} points, {bytes} bytes, SHA-256 {}\n\
+         data      {}\n\
+         split     the last quarter of each capture validates: fitted on {} flows, measured on {}; {} more repeat a \
+         training flow and are not counted\n\
+         \n{}\n\
+         all points kept: macro-F1 {all_points} on the same flows\n\
+         each capture left out in turn, novel beyond {}: {}\n\
+         alert thresholds, chosen on the validation flows: {}\n\
+         The figures are those of the fit on the first three quarters; the model is fitted on all flows by the same recipe.\n",
+        report.name,
+        report.version,
+        report.points,
+        report.sha256,
+        report.trained_on,
+        report.training_flows,
+        report.validation_flows,
+        report.repeated_flows,
+        train::text(&report.validation),
+        report.novelty_threshold,
+        left_out.join(", "),
+        thresholds.join(", "),
+    )
+}

@@ -1,0 +1,169 @@
+//! Labelled flows: rows of feature values, each with its label and the capture that it came from.
+//!
+//! [`csv`](mod@csv) reads them; `train` and `evaluate` use them. Only the columns that are asked for are kept, so that memory is
+//! 8 bytes a value and a few a row.
+
+pub mod csv;
+
+pub use csv::{DatasetError, Query, read};
+
+use sha2::{Digest, Sha256};
+
+use crate::features::FeatureId;
+use crate::model::artifact::hex;
+
+/// Labelled flows in the order in which they were read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    features: Vec<FeatureId>,
+    values: Vec<f64>,
+    labels: Texts,
+    scenarios: Texts,
+}
+
+/// One text a row, each distinct one kept once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    distinct: Vec<String>,
+    rows: Vec<u32>,
+}
+
+impl Dataset {
+    /// No rows yet, of these features in this order.
+    #[must_use]
+    pub fn new(features: Vec<FeatureId>) -> Self {
+        Self { features, values: Vec::new(), labels: Texts::default(), scenarios: Texts::default() }
+    }
+
+    /// Adds a flow; a row of another length than the features is cut or filled with NaN.
+    pub fn push(&mut self, values: &[f64], label: &str, scenario: &str) {
+        let missing = std::iter::repeat(&f64::NAN);
+        self.values.extend(values.iter().chain(missing).take(self.features.len()));
+        self.labels.push(label);
+        self.scenarios.push(scenario);
+    }
+
+    /// The columns, in order.
+    #[must_use]
+    pub fn features(&self) -> &[FeatureId] {
+        &self.features
+    }
+
+    /// How many flows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One flow's values in the order of [`Dataset::features`]; empty past the end.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[f64] {
+        let width = self.features.len();
+        let start = row.saturating_mul(width);
+        self.values.get(start..start.saturating_add(width)).unwrap_or(&[])
+    }
+
+    /// The label cells.
+    #[must_use]
+    pub const fn labels(&self) -> &Texts {
+        &self.labels
+    }
+
+    /// The captures that the flows came from.
+    #[must_use]
+    pub const fn scenarios(&self) -> &Texts {
+        &self.scenarios
+    }
+
+    /// SHA-256 in hexadecimal of the rows as they were read: feature names, values, labels, captures. The same flows
+    /// have the same sum, packed or not.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for feature in &self.features {
+            hash.update(feature.feature().column.as_bytes());
+            hash.update(b"\0");
+        }
+        for row in 0..self.len() {
+            for value in self.row(row) {
+                // Every NaN reads alike.
+                let value = if value.is_nan() { f64::NAN } else { *value };
+                hash.update(value.to_bits().to_le_bytes());
+            }
+            for text in [self.labels.get(row), self.scenarios.get(row)] {
+                hash.update(text.as_bytes());
+                hash.update(b"\0");
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
+impl Texts {
+    /// The text of a row; empty past the end.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &str {
+        self.rows.get(row).and_then(|&id| self.distinct.get(id as usize)).map_or("", String::as_str)
+    }
+
+    /// Each distinct text, in the order of first appearance.
+    #[must_use]
+    pub fn distinct(&self) -> &[String] {
+        &self.distinct
+    }
+
+    /// Each row's position in [`Texts::distinct`].
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        &self.rows
+    }
+
+    fn push(&mut self, text: &str) {
+        // The last row's text is the likeliest: flows come capture by capture.
+        let last = self.rows.last().filter(|&&id| self.distinct.get(id as usize).is_some_and(|held| held == text));
+        let known = last.copied().or_else(|| {
+            self.distinct.iter().position(|held| held == text).and_then(|position| u32::try_from(position).ok())
+        });
+        let id = known.unwrap_or_else(|| {
+            self.distinct.push(text.to_owned());
+            u32::try_from(self.distinct.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.rows.push(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dataset(rows: &[([f64; 2], &str, &str)]) -> Dataset {
+        let mut dataset = Dataset::new(FeatureId::all().take(2).collect());
+        rows.iter().for_each(|(values, label, scenario)| dataset.push(values, label, scenario));
+        dataset
+    }
+
+    #[test]
+    fn rows_keep_their_values_labels_and_captures() {
+        let data = dataset(&[([1.0, 2.0], "0", "a"), ([3.0, 4.0], "2", "b"), ([5.0, 6.0], "0", "b")]);
+        assert_eq!((data.len(), data.row(1), data.row(3)), (3, &[3.0, 4.0][..], &[][..]));
+        assert_eq!((data.labels().get(2), data.scenarios().get(2), data.labels().get(9)), ("0", "b", ""));
+        assert_eq!((data.labels().distinct(), data.labels().ids()), (&["0".into(), "2".into()][..], &[0, 1, 0][..]));
+    }
+
+    #[test]
+    fn the_sum_depends_on_values_labels_and_captures() {
+        let sum = |value, label, scenario| dataset(&[([value, 0.0], label, scenario)]).sha256();
+        let base = sum(1.0, "0", "a");
+        assert_eq!(base, sum(1.0, "0", "a"));
+        for other in [sum(2.0, "0", "a"), sum(1.0, "1", "a"), sum(1.0, "0", "b"), sum(1.0, "0a", "")] {
+            assert_ne!(base, other);
+        }
+        assert_eq!(sum(f64::NAN, "0", "a"), sum(-f64::NAN, "0", "a"));
+    }
+}

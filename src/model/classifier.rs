@@ -1,0 +1,168 @@
+//! One thread's way to ask a model: indexes over its points, and scratch memory that is used again for each flow.
+
+use super::knn::{Neighbour, Neighbours, vote};
+use super::novelty::{TELLING, telling};
+use super::{LabelId, Model, Telling, Verdict};
+use crate::features::FeatureVector;
+
+/// Classifies flows by one model. Each thread has its own.
+pub struct Classifier<'m> {
+    model: &'m Model,
+    /// `None` only for points without coordinates, which no artifact has.
+    all: Option<Neighbours<'m>>,
+    benign: Option<Neighbours<'m>>,
+    scratch: Scratch,
+    non_finite: u64,
+}
+
+/// Memory that would otherwise be allocated for each flow.
+#[derive(Default)]
+struct Scratch {
+    row: Vec<f64>,
+    point: Vec<f32>,
+    found: Vec<Neighbour>,
+    votes: Vec<f32>,
+}
+
+impl<'m> Classifier<'m> {
+    /// Indexes the model's points.
+    pub(super) fn new(model: &'m Model) -> Self {
+        Self {
+            model,
+            all: Neighbours::new(&model.points).ok(),
+            benign: Neighbours::new(&model.benign).ok(),
+            scratch: Scratch { votes: vec![0.0; model.labels().len()], ..Scratch::default() },
+            non_finite: 0,
+        }
+    }
+
+    /// The model that is asked.
+    #[must_use]
+    pub const fn model(&self) -> &'m Model {
+        self.model
+    }
+
+    /// What the model says of a flow. Undefined values count as 0, in whichever profile.
+    pub fn classify(&mut self, flow: &FeatureVector) -> Verdict {
+        let mut row = std::mem::take(&mut self.scratch.row);
+        self.select(flow, &mut row);
+        let verdict = self.classify_row(&row);
+        self.scratch.row = row;
+        verdict
+    }
+
+    /// What the model says of a row of values in its own feature order.
+    pub fn classify_row(&mut self, row: &[f64]) -> Verdict {
+        let Self { model, all, benign, scratch, non_finite } = self;
+        *non_finite += u64::from(model.transform.apply(row, &mut scratch.point));
+        let label_of = |row: usize| model.point_labels.get(row).copied().unwrap_or(model.benign_label);
+        if let Some(all) = all {
+            all.nearest(&scratch.point, model.k(), label_of, &mut scratch.found);
+        }
+        let (label, score) = vote(&scratch.found, &mut scratch.votes).unwrap_or((model.benign_label, 0.0));
+        // Where a benign point is among the neighbours, it is the nearest benign one; else the benign points are asked.
+        let near = scratch.found.iter().find(|neighbour| model.is_benign(neighbour.label)).copied();
+        let near = near.or_else(|| nearest_benign(benign.as_ref(), model.benign_label, scratch));
+        let novelty = near.map_or(0.0, |neighbour| neighbour.squared.sqrt());
+        Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() }
+    }
+
+    /// The features that tell a flow most from the nearest benign point, greatest first.
+    pub fn explain(&mut self, flow: &FeatureVector) -> [Option<Telling>; TELLING] {
+        let mut row = std::mem::take(&mut self.scratch.row);
+        self.select(flow, &mut row);
+        let told = self.explain_row(&row);
+        self.scratch.row = row;
+        told
+    }
+
+    /// The same for a row of values in the model's feature order.
+    pub fn explain_row(&mut self, row: &[f64]) -> [Option<Telling>; TELLING] {
+        let Self { model, benign, scratch, .. } = self;
+        model.transform.apply(row, &mut scratch.point);
+        let near = nearest_benign(benign.as_ref(), model.benign_label, scratch);
+        let point = near.and_then(|near| model.benign.outer_iter().nth(near.row));
+        match point.as_ref().and_then(|point| point.as_slice()) {
+            Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
+            None => [None; TELLING],
+        }
+    }
+
+    /// How many values were not finite, and so counted as 0, since this classifier was made. A `cic` vector has such values
+    /// where a `standard` one has undefined 0s.
+    #[must_use]
+    pub const fn non_finite(&self) -> u64 {
+        self.non_finite
+    }
+
+    /// The model's columns of a flow.
+    fn select(&self, flow: &FeatureVector, row: &mut Vec<f64>) {
+        row.clear();
+        let value = |&id| if flow.is_undefined(id) { 0.0 } else { flow.get(id) };
+        row.extend(self.model.features().iter().map(value));
+    }
+}
+
+/// The benign point nearest to the point in `scratch`.
+fn nearest_benign(index: Option<&Neighbours<'_>>, label: LabelId, scratch: &mut Scratch) -> Option<Neighbour> {
+    index?.nearest(&scratch.point, 1, |_| label, &mut scratch.found);
+    scratch.found.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::{FEATURE_COUNT, FeatureId};
+    use crate::model::artifact::tests::example;
+
+    fn vector(values: &[(&str, f64)]) -> FeatureVector {
+        let mut vector = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
+        for (name, value) in values {
+            vector.values[FeatureId::named(name).expect("a column").index()] = *value;
+        }
+        vector
+    }
+
+    #[test]
+    fn a_flow_takes_the_label_of_the_points_around_it() {
+        let model = Model::from_parts(&example()).expect("a valid model");
+        let mut classifier = model.classifier();
+        let near_benign = classifier.classify_row(&[0.0, 0.0]);
+        assert_eq!(model.label_name(near_benign.label), "benign");
+        assert!(!near_benign.novel);
+        let near_recon = classifier.classify_row(&[10.0, 100.0]);
+        assert_eq!((model.label_name(near_recon.label), near_recon.score), ("recon", 1.0));
+        assert!(near_recon.novel && near_recon.novelty > 1.0);
+        let beyond = classifier.classify_row(&[11.0, 100.0]);
+        assert!(beyond.novelty > near_recon.novelty, "a value beyond the maximum is farther");
+    }
+
+    #[test]
+    fn a_vector_and_its_row_get_the_same_verdict_and_undefined_is_zero() {
+        let model = Model::from_parts(&example()).expect("a valid model");
+        let mut classifier = model.classifier();
+        let standard = FeatureVector {
+            undefined: 1 << FeatureId::named("Flow Bytes/s").expect("a column").index(),
+            ..vector(&[("FIN Flag Count", 4.0), ("Flow Bytes/s", 0.0)])
+        };
+        let verdict = classifier.classify(&standard);
+        assert_eq!((verdict, classifier.non_finite()), (classifier.classify_row(&[4.0, 0.0]), 0));
+        for text in [f64::INFINITY, f64::NAN] {
+            let cic = vector(&[("FIN Flag Count", 4.0), ("Flow Bytes/s", text)]);
+            assert_eq!(classifier.classify(&cic), verdict);
+        }
+        assert_eq!(classifier.non_finite(), 2);
+    }
+
+    #[test]
+    fn the_shares_of_an_explanation_add_up_to_the_novelty() {
+        let model = Model::from_parts(&example()).expect("a valid model");
+        let mut classifier = model.classifier();
+        let flow = vector(&[("FIN Flag Count", 12.0), ("Flow Bytes/s", 70.0)]);
+        let novelty = classifier.classify(&flow).novelty;
+        let told: Vec<_> = classifier.explain(&flow).into_iter().flatten().collect();
+        assert_eq!(told.first().map(|t| (t.feature.to_string(), t.value)), Some(("FIN Flag Count".to_owned(), 12.0)));
+        let squares: f32 = told.iter().map(|t| t.distance * t.distance).sum();
+        assert!((squares.sqrt() - novelty).abs() < 1e-6, "{squares} {novelty}");
+    }
+}

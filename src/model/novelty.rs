@@ -1,0 +1,62 @@
+//! How far a flow is from everything benign that the model knows, and which features make it so.
+
+use super::Telling;
+use super::transform::{COORDINATES, Transform};
+use crate::features::FeatureId;
+
+/// The features that tell a query from its nearest benign point, greatest first; `None` where fewer differ.
+///
+/// `query` and `benign` are points of the transformed space, `row` the raw values behind the query.
+pub(super) fn telling(
+    transform: &Transform,
+    features: &[FeatureId],
+    row: &[f64],
+    query: &[f32],
+    benign: &[f32],
+) -> [Option<Telling>; TELLING] {
+    let mut top = [None::<Telling>; TELLING];
+    let parts = query.chunks_exact(COORDINATES).zip(benign.chunks_exact(COORDINATES)).take(transform.maps().len());
+    for ((&feature, &value), (a, b)) in features.iter().zip(row).zip(parts) {
+        let squared: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+        let mut telling = Telling { feature, value, distance: squared.sqrt() };
+        if telling.distance <= 0.0 {
+            continue;
+        }
+        // Insertion keeps the order, and of equal ones the earlier feature first.
+        for place in &mut top {
+            match place {
+                None => {
+                    *place = Some(telling);
+                    break;
+                }
+                Some(held) if held.distance < telling.distance => std::mem::swap(held, &mut telling),
+                Some(_) => {}
+            }
+        }
+    }
+    top
+}
+
+/// How many features an explanation names: an analyst reads three, and the fourth has rarely told more.
+pub const TELLING: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::transform::QuantileMap;
+
+    #[test]
+    fn the_greatest_differences_come_first_and_equal_features_are_left_out() {
+        let map = QuantileMap::fit((0..11).map(f64::from), 500);
+        let transform = Transform::new(vec![map; 5]);
+        let features: Vec<_> = FeatureId::all().take(5).collect();
+        let row = [0.0, 5.0, 12.0, 1.0, 3.0];
+        let (mut query, mut benign) = (Vec::new(), Vec::new());
+        transform.apply(&row, &mut query);
+        transform.apply(&[0.0; 5], &mut benign);
+        let top = telling(&transform, &features, &row, &query, &benign).map(|t| t.map(|t| (t.feature, t.value)));
+        assert_eq!(top, [Some((features[2], 12.0)), Some((features[1], 5.0)), Some((features[4], 3.0))]);
+        let same = telling(&transform, &features, &row, &query, &query);
+        assert_eq!(same, [None; TELLING]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Which rows a fit sees and which it is measured on.
+//!
+//! Rows of one capture follow each other in time, and flows a second apart are alike: so the last quarter of each
+//! capture is the validation part, and a flow there that is the same as a training flow is left out of it.
+
+use std::collections::HashSet;
+
+/// Row numbers of the two parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Split {
+    pub(super) training: Vec<usize>,
+    pub(super) validation: Vec<usize>,
+    /// How many rows of the last quarters are left out because a training row is the same.
+    pub(super) left_out: usize,
+}
+
+/// Splits rows by time inside each group; rows of a group must stand in the order of time.
+///
+/// `groups` has each row's group; `same` gives a row's values in a form in which equal rows are equal.
+pub(super) fn by_time(groups: &[u32], same: impl Fn(usize) -> Vec<u32>) -> Split {
+    let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut rows = vec![Vec::new(); count];
+    for (row, &group) in groups.iter().enumerate() {
+        rows[group as usize].push(row);
+    }
+    let mut split = Split::default();
+    let mut later = Vec::new();
+    for rows in &rows {
+        let (before, after) = rows.split_at(rows.len() - rows.len() / QUARTER);
+        split.training.extend_from_slice(before);
+        later.extend_from_slice(after);
+    }
+    let seen: HashSet<Vec<u32>> = split.training.iter().map(|&row| same(row)).collect();
+    split.validation = later.iter().copied().filter(|&row| !seen.contains(&same(row))).collect();
+    split.left_out = later.len() - split.validation.len();
+    split.training.sort_unstable();
+    split.validation.sort_unstable();
+    split
+}
+
+/// One row in four is for validation.
+const QUARTER: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_last_quarter_of_each_group_is_for_validation() {
+        let groups = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2];
+        let split = by_time(&groups, |row| vec![row as u32]);
+        assert_eq!(split.validation, [3, 10, 11]);
+        assert_eq!(split.training, [0, 1, 2, 4, 5, 6, 7, 8, 9, 12]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_on_both_sides_by_number_or_by_value(rows in proptest::collection::vec((0u32..4, 0u32..30), 0..100)) {
+            let groups: Vec<_> = rows.iter().map(|row| row.0).collect();
+            let split = by_time(&groups, |row| vec![rows[row].1]);
+            prop_assert_eq!(split.training.len() + split.validation.len() + split.left_out, rows.len());
+            for &row in &split.validation {
+                prop_assert!(!split.training.iter().any(|&other| other == row || rows[other].1 == rows[row].1));
+                prop_assert!(!split.training.iter().any(|&other| other > row && groups[other] == groups[row]));
+            }
+        }
+    }
+}
