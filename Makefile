@@ -39,7 +39,7 @@ bench: ## run the benchmarks
 
 docs: ## write the generated pages under docs/ anew
 	@.ci/setup.sh build
-	UPDATE_DOCS=1 cargo test --locked --test docs
+	UPDATE_DOCS=1 cargo test --locked --test docs_features --test reference_pages
 
 model: ## train models/default.json anew from DATA
 	@.ci/model.sh '$(DATA)'
