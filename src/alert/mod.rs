@@ -4,6 +4,9 @@
 //! [`eve`] writes it as Suricata EVE JSON. Nothing here does I/O or reads a clock: time is packet time, and what a
 //! sink could not write comes back through [`AlertStage::lost`].
 
+#![forbid(unsafe_code)]
+
+#[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod alert;
 pub mod eve;
 mod policy;
