@@ -214,9 +214,8 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], ArtifactError> {
     if serde_json::to_vec(&header)? != line {
         return Err(ArtifactError::NotAModel("its header is damaged"));
     }
-    let payload = match rest {
-        [b'\n', payload @ .., b'\n'] => payload,
-        _ => return Err(ArtifactError::Length { expected: header.payload_bytes, found: rest.len() as u64 }),
+    let [b'\n', payload @ .., b'\n'] = rest else {
+        return Err(ArtifactError::Length { expected: header.payload_bytes, found: rest.len() as u64 });
     };
     if payload.len() as u64 != header.payload_bytes {
         return Err(ArtifactError::Length { expected: header.payload_bytes, found: payload.len() as u64 });
