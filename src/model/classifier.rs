@@ -113,7 +113,7 @@ fn nearest_benign(index: Option<&Neighbours<'_>>, label: LabelId, scratch: &mut 
 mod tests {
     use super::*;
     use crate::features::{FEATURE_COUNT, FeatureId};
-    use crate::model::artifact::tests::example;
+    use crate::model::parts::tests::example;
 
     fn vector(values: &[(&str, f64)]) -> FeatureVector {
         let mut vector = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
