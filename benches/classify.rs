@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use divan::{Bencher, black_box};
 use flowshrike::features::FeatureId;
-use flowshrike::model::artifact::{MapParts, schema_sha256};
-use flowshrike::model::{Model, ModelParts, Provenance};
+use flowshrike::model::{MapParts, Model, ModelParts, Provenance, schema_sha256};
 
 fn main() {
     divan::main();

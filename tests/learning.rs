@@ -254,6 +254,19 @@ proptest! {
     }
 }
 
+#[test]
+fn the_card_names_the_default_model() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let card = fs::read_to_string(folder.join("README.md")).expect("the card");
+    let model = Model::embedded().expect("the default model");
+    for words in [model.sha256(), model.name(), &model.novelty_threshold().to_string()] {
+        assert!(card.contains(words), "models/README.md does not say {words}");
+    }
+    let size = fs::metadata(folder.join("default.fsm")).expect("the default model").len();
+    assert!(size < 300_000, "{size} bytes");
+    assert!(model.parts().points.len() <= 500);
+}
+
 /// The labelled flows and their labels, where they are present.
 fn shared() -> Option<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/k8s-misuse");

@@ -113,7 +113,7 @@ fn nearest_benign(index: Option<&Neighbours<'_>>, label: LabelId, scratch: &mut 
 mod tests {
     use super::*;
     use crate::features::{FEATURE_COUNT, FeatureId};
-    use crate::model::artifact::tests::example;
+    use crate::model::parts::tests::example;
 
     fn vector(values: &[(&str, f64)]) -> FeatureVector {
         let mut vector = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
@@ -143,7 +143,7 @@ mod tests {
         let mut classifier = model.classifier();
         let standard = FeatureVector {
             undefined: 1 << FeatureId::named("Flow Bytes/s").expect("a column").index(),
-            ..vector(&[("FIN Flag Count", 4.0), ("Flow Bytes/s", 0.0)])
+            ..vector(&[("FIN Flag Count", 4.0), ("Flow Bytes/s", 7.0)])
         };
         let verdict = classifier.classify(&standard);
         assert_eq!((verdict, classifier.non_finite()), (classifier.classify_row(&[4.0, 0.0]), 0));

@@ -7,15 +7,18 @@ pub mod artifact;
 mod classifier;
 mod knn;
 mod novelty;
+mod parts;
 pub mod transform;
 
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-pub use artifact::{ArtifactError, ModelParts, Provenance};
+pub use artifact::ArtifactError;
 pub use classifier::Classifier;
 pub use novelty::TELLING;
+pub(crate) use parts::WEIGHTING;
+pub use parts::{MAX_POINTS, MapParts, ModelParts, Provenance, schema_sha256};
 
 use crate::features::{FeatureId, Profile};
 use transform::Transform;
@@ -233,7 +236,7 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/default.fsm");
 
 #[cfg(test)]
 mod tests {
-    use super::artifact::tests::{example, example_with};
+    use super::parts::tests::{example, example_with};
     use super::*;
 
     #[test]

@@ -176,7 +176,7 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// A 32-bit number as a double with the same few decimal digits.
 pub(super) fn rounded(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 /// What stands for labels that the model does not have.

@@ -21,8 +21,7 @@ pub use report::{LeftOut, Report, text};
 
 use crate::dataset::Dataset;
 use crate::features::{FeatureId, Profile};
-use crate::model::artifact::{MapParts, WEIGHTING, schema_sha256};
-use crate::model::{ArtifactError, Model, ModelParts, Provenance};
+use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, schema_sha256};
 use evaluate::rounded;
 use fit::{Fitted, Rows, fit, views};
 

@@ -1,7 +1,6 @@
 //! What a training run and an evaluation say: for machines as JSON, for people as a table.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -127,9 +126,10 @@ pub(super) fn metrics(
 pub fn text(found: &Evaluation) -> String {
     let mut out = String::new();
     let width = found.per_class.keys().map(String::len).max().unwrap_or(0).max("label".len());
-    // Writing to a string does not fail.
-    // Writing to a string cannot fail.
-    let mut line = |text: String| writeln!(out, "{}", text.trim_end()).unwrap_or_default();
+    let mut line = |text: String| {
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
     line(format!(
         "{:width$}  {:>9}  {:>9}  {:>9}  {:>8}  {:>8}  {:>8}",
         "label", "precision", "recall", "F1", "flows", "alerted", "novel"

@@ -1,0 +1,238 @@
+//! The daemon on a real interface, in namespaces of the test's own: live equals offline, books balance, metrics tell it,
+//! and it stops as it should.
+
+mod util;
+#[path = "util/daemon.rs"]
+mod daemon;
+#[path = "util/netns.rs"]
+mod netns;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use daemon::{Daemon, Ended};
+use netns::VethPair;
+use serde_json::Value;
+use tempfile::TempDir;
+use util::traffic::{Pace, Traffic};
+
+/// Everyday calls, a database, DNS, and a quick sweep: enough for alerts, within a second.
+fn traffic() -> Traffic {
+    let mut t = Traffic::new(23);
+    for n in 0..60u16 {
+        let at = f64::from(n) * 0.01;
+        let client = format!("10.244.1.{}:{}", n % 20 + 2, 40_000 + n);
+        t.tcp(client.as_str(), "10.96.0.20:80").at(at).pace(Pace::NODE).request(120).response(9_000).close();
+        let client = format!("10.244.2.{}:{}", n % 20 + 2, 50_000 + n);
+        t.udp(client.as_str(), "10.96.0.10:53").at(at + 0.003).request(40).response(120);
+    }
+    t.tcp("10.244.1.9:45000", "10.96.0.30:5432").at(0.1).request(60).response(500).request(40).response(3_000);
+    t.tcp("[fd00::5]:40000", "[fd00::20]:80").at(0.1).request(120).response(4_000).close();
+    t.echo("10.244.1.1", "10.244.1.5").at(0.2).times(3);
+    t.sweep("10.244.1.66", "10.244.1.30").at(0.3).ports(1..=200);
+    t
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+}
+
+/// Flow records, without what a clock of its own decides: why a flow ended that nothing on the wire ended.
+fn flows(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("a file");
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut record: Value = serde_json::from_str(line).expect("JSON");
+            let reason = &mut record["end_reason"];
+            if *reason == "idle_timeout" {
+                *reason = "forced".into();
+            }
+            record.to_string()
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn tcpdump_is_there() -> bool {
+    let found = Command::new("tcpdump").arg("--version").output().is_ok();
+    if !found {
+        println!("skipped: needs tcpdump");
+    }
+    found
+}
+
+fn assert_balanced(ended: &Ended, summary: &Value) {
+    assert!(ended.status.success(), "{}:\n{}", ended.status, ended.log);
+    assert!(ended.took < Duration::from_secs(5), "it took {:?} to stop", ended.took);
+    let sum = |value: &Value| -> u64 {
+        value.as_object().map_or(0, |counts| counts.values().filter_map(Value::as_u64).sum())
+    };
+    let (packets, flows, alerts) = (&summary["packets"], &summary["flows"], &summary["alerts"]);
+    let number = |value: &Value| value.as_u64().expect("a count");
+    assert_eq!(number(&packets["received"]), number(&packets["parsed"]) + sum(&packets["unparsed"]));
+    assert_eq!(number(&flows["created"]), sum(&flows["ended"]) + number(&flows["active"]));
+    assert_eq!(sum(&flows["ended"]), sum(&flows["classified"]) + sum(&flows["unclassified"]));
+    let told = number(&alerts["emitted"]) + number(&alerts["suppressed"]) + number(&alerts["lost"]);
+    assert_eq!(number(&alerts["predicted"]), told);
+}
+
+/// The flow records of `run` equal those of `replay` over what tcpdump captured beside it.
+fn live_equals_offline(label: &str, arguments: &[&str]) {
+    let Some(bed) = VethPair::new(label) else { return };
+    if !tcpdump_is_there() {
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    traffic().write_pcap(&at("sent.pcap"));
+
+    let mut tcpdump = bed.right.command("tcpdump");
+    tcpdump.args(["-i", &bed.right.interface, "-U", "-B", "32768", "-w"]).arg(at("tcpdump.pcap")).stderr(Stdio::piped());
+    let mut tcpdump = tcpdump.spawn().expect("tcpdump runs");
+    let (flow_log, summary) = (at("live.jsonl"), at("live.json"));
+    let outputs = ["--flows", flow_log.to_str().expect("UTF-8"), "--summary", summary.to_str().expect("UTF-8")];
+    let mut daemon = Daemon::start(&bed.right, &[&outputs, arguments].concat());
+    netns::until("tcpdump listens", || std::fs::metadata(at("tcpdump.pcap")).is_ok_and(|file| file.len() >= 24));
+
+    let sent = bed.left.replay_file(&at("sent.pcap"), 20_000);
+    daemon.until("every packet has come", |daemon| {
+        let all = daemon.metric(&bed.right, "flowshrike_packets_received_total")
+            + daemon.metric(&bed.right, "flowshrike_packets_dropped_total");
+        all >= sent as f64
+    });
+    let ended = daemon.stop("TERM");
+    Command::new("kill").args(["-INT", &tcpdump.id().to_string()]).status().expect("kill runs");
+    tcpdump.wait().expect("tcpdump ends");
+
+    let live = json(&summary);
+    assert_balanced(&ended, &live);
+    let dropped = live["capture"]["dropped_kernel"].as_u64().expect("a count");
+    assert_eq!(live["packets"]["received"].as_u64().expect("a count") + dropped, sent, "received = delivered + dropped");
+    assert_eq!(dropped, 0, "nothing is dropped at this speed");
+
+    let replayed = at("replayed.jsonl");
+    let replay = Command::new(env!("CARGO_BIN_EXE_flowshrike"))
+        .args(["replay", "--strict", "--flows"])
+        .arg(&replayed)
+        .arg(at("tcpdump.pcap"))
+        .output()
+        .expect("the binary runs");
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    let (live, offline) = (flows(&at("live.jsonl")), flows(&replayed));
+    assert!(live.len() > 300, "{} flows", live.len());
+    assert_eq!(live, offline);
+}
+
+#[test]
+fn one_worker_sees_live_what_replay_sees_offline() {
+    live_equals_offline("one", &[]);
+}
+
+#[test]
+fn three_workers_see_live_what_replay_sees_offline() {
+    live_equals_offline("three", &["--workers", "3"]);
+}
+
+#[test]
+fn alerts_metrics_and_the_model_are_told_while_it_runs() {
+    let Some(bed) = VethPair::new("told") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let mut t = Traffic::new(5);
+    for n in 0..40u16 {
+        let client = format!("10.244.1.66:{}", 40_000 + n);
+        // A scanner's requests: short, answered with a small error page.
+        t.tcp(client.as_str(), "10.244.1.30:1880")
+            .at(f64::from(n) * 0.01)
+            .pace(Pace::NODE)
+            .request(340)
+            .response(413)
+            .close();
+    }
+    t.write_pcap(&folder.path().join("scan.pcap"));
+    let mut daemon = Daemon::start(&bed.right, &[]);
+    bed.left.replay_file(&folder.path().join("scan.pcap"), 5_000);
+    daemon.until("the scan is told of", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_alerts_emitted_total") >= 1.0
+            && daemon.metric(&bed.right, "flowshrike_flows_classified_total") >= 40.0
+    });
+    let right = &bed.right;
+    daemon.until("the flows are counted", |daemon| {
+        daemon.metric(right, "flowshrike_flows_ended_total{reason=\"end_of_flow\"}") == 40.0
+    });
+    assert!(daemon.metric(right, "flowshrike_detection_latency_seconds_count") >= 1.0);
+    assert!(daemon.metric(right, "flowshrike_last_packet_timestamp_seconds") > 1.7e9);
+    assert_eq!(daemon.metric(right, &format!("flowshrike_interface_up{{interface=\"{}\"}}", right.interface)), 1.0);
+    let (status, model) = daemon.get(right, "/model");
+    let model: Value = serde_json::from_str(&model).expect("JSON");
+    assert_eq!((status, model["engine"].as_str(), model["profile"].is_string()), (200, Some("knn"), true));
+    assert_eq!(daemon.get(right, "/healthz").0, 200);
+    let ended = daemon.stop("INT");
+    assert!(ended.status.success(), "{}", ended.log);
+    assert!(ended.log.contains("unlike"), "it says what the model knows: {}", ended.log);
+    let alerts: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(!alerts.is_empty());
+    assert_eq!(alerts[0]["event_type"], "alert");
+    assert_eq!(alerts[0]["in_iface"].as_str(), Some(bed.right.interface.as_str()));
+    assert_eq!(alerts[0]["flowshrike"]["label"], "recon");
+}
+
+#[test]
+fn a_lost_interface_is_not_ready_until_it_is_back() {
+    let Some(bed) = VethPair::new("lost") else { return };
+    let mut daemon = Daemon::start(&bed.right, &[]);
+    bed.right.namespace.ip(&["link", "del", &bed.right.interface]);
+    daemon.until("it is not ready", |daemon| daemon.get(&bed.right, "/readyz").0 == 503);
+    assert_eq!(daemon.get(&bed.right, "/healthz").0, 200, "it is well all the same");
+    bed.left.namespace.veth(&bed.left.interface, &bed.right.namespace, &bed.right.interface);
+    bed.left.namespace.link_up(&bed.left.interface);
+    bed.right.namespace.link_up(&bed.right.interface);
+    daemon.until("it is ready again", |daemon| daemon.get(&bed.right, "/readyz").0 == 200);
+    assert_eq!(daemon.metric(&bed.right, "flowshrike_interface_reopens_total"), 1.0);
+    let ended = daemon.stop("TERM");
+    assert!(ended.status.success(), "{}", ended.log);
+}
+
+#[test]
+fn a_quiet_interface_times_flows_out_and_stops_at_once() {
+    let Some(bed) = VethPair::new("quiet") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let mut t = Traffic::new(5);
+    t.udp("10.244.2.3:50000", "10.96.0.10:53").at(0.0).request(40).response(120);
+    t.write_pcap(&folder.path().join("dns.pcap"));
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, "flow:\n  idle_timeout: 1s\n").expect("a file");
+    let mut daemon = Daemon::start(&bed.right, &["--config", config.to_str().expect("UTF-8")]);
+    bed.left.replay_file(&folder.path().join("dns.pcap"), 0);
+    // No packet comes any more: only the clock can end the flow.
+    daemon.until("the flow has timed out", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_flows_ended_total{reason=\"idle_timeout\"}") >= 1.0
+    });
+    let ended = daemon.stop("TERM");
+    assert!(ended.status.success() && ended.took < Duration::from_secs(5), "{:?}\n{}", ended.took, ended.log);
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_a_reason() {
+    let run = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_flowshrike")).arg("run").args(arguments).output().expect("the binary runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let folder = TempDir::new().expect("a folder");
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, "flow:\n  idle_timout: 1s\n").expect("a file");
+    let config = config.to_str().expect("UTF-8").to_owned();
+    for (arguments, code, words) in [
+        (&["--interface", "no-such-device0", "--listen", "127.0.0.1:0"][..], 1, "no-such-device0"),
+        (&["--config", &config], 2, "idle_timout"),
+        (&["--snaplen", "none"], 2, "--snaplen"),
+        (&["--model", "/nonexistent.fsm"], 1, "/nonexistent.fsm"),
+    ] {
+        let (got, stderr) = run(arguments);
+        assert_eq!(got, Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+}
