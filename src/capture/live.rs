@@ -210,6 +210,8 @@ impl Handle {
             // An older kernel counts twice; nothing else is wrong with it.
             drop(sys::ignore_outgoing(self.capture.as_fd()));
         }
+        // Where the kernel will not, packets are stamped a little later, when they are copied into the ring.
+        drop(sys::stamp_on_arrival(self.capture.as_fd()));
         let program = match (self.index, wanted) {
             (None, Some(wanted)) => format!("({ONCE_ON_ANY}) and ({wanted})"),
             (None, None) => ONCE_ON_ANY.to_owned(),

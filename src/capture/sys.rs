@@ -8,19 +8,21 @@ use libc::{c_int, c_void, socklen_t};
 
 /// Keeps packets that leave the host out of this packet socket: not shown, not counted (Linux 4.20 and later).
 pub(super) fn ignore_outgoing(socket: BorrowedFd<'_>) -> io::Result<()> {
+    switch_on(socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING)
+}
+
+/// Has the kernel stamp packets as they arrive, once for all who look, instead of when each socket copies them. So two
+/// captures on one interface agree on every time.
+pub(super) fn stamp_on_arrival(socket: BorrowedFd<'_>) -> io::Result<()> {
+    switch_on(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMP)
+}
+
+fn switch_on(socket: BorrowedFd<'_>, level: c_int, option: c_int) -> io::Result<()> {
     let value: c_int = 1;
-    let length = INT_BYTES;
     // SAFETY: the descriptor is open, as its borrow lives; the pointer and the length are those of a c_int that
     // lives to the end of the call, which only reads it.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            PACKET_IGNORE_OUTGOING,
-            (&raw const value).cast::<c_void>(),
-            length,
-        )
-    };
+    let done =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), INT_BYTES) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -55,8 +55,7 @@ impl Daemon {
                 }
             })
         };
-        let mut daemon =
-            Self { child, log, reading: Some(reading), admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut daemon = Self { child, log, reading: Some(reading), admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         daemon.until("it says where its metrics are", |daemon| {
             let log = daemon.log();
             let address = log.split("metrics on http://").nth(1).and_then(|rest| rest.split('/').next());
