@@ -3,7 +3,8 @@
 #[path = "util/netns.rs"]
 mod netns;
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -185,21 +186,8 @@ fn packets_left_in_the_ring_of_a_deleted_interface_are_counted() {
 #[test]
 fn a_filter_chooses_in_the_kernel() {
     let Some(bed) = VethPair::new("filter") else { return };
+    let mut capture = open(&bed.right, |settings| settings.filter = Some("udp dst port 7002".to_owned()));
     let mut sender = bed.left.sender();
-    // Traffic that flows while the filter is being put in place must not upset the counts.
-    let stop = AtomicBool::new(false);
-    let mut capture = std::thread::scope(|scope| {
-        let noise = scope.spawn(|| {
-            let mut noise = bed.left.sender();
-            while !stop.load(Ordering::Relaxed) {
-                noise.send(&udp_frame(1, 10));
-            }
-        });
-        let capture = open(&bed.right, |settings| settings.filter = Some("udp dst port 7002".to_owned()));
-        stop.store(true, Ordering::Relaxed);
-        noise.join().unwrap();
-        capture
-    });
     for number in 0..3_000 {
         sender.send(&udp_frame(number % 3, 10));
     }
@@ -207,6 +195,36 @@ fn a_filter_chooses_in_the_kernel() {
     assert!(seen.iter().all(|frame| frame.number == 2));
     let stats = capture.stats();
     assert_eq!((stats.received, stats.delivered, stats.dropped_kernel), (1_000, 1_000, 0));
+}
+
+#[test]
+fn counts_balance_from_the_first_packet_of_a_busy_interface() {
+    let Some(bed) = VethPair::new("busy") else { return };
+    let filters = [None, Some("udp dst port 7002".to_owned())];
+    for filter in filters {
+        let (stop, sent) = (AtomicBool::new(false), AtomicBool::new(false));
+        let mut capture = std::thread::scope(|scope| {
+            let traffic = scope.spawn(|| {
+                let mut sender = bed.left.sender();
+                while !stop.load(Ordering::Relaxed) {
+                    (1..=2).for_each(|number| sender.send(&udp_frame(number, 10)));
+                    sent.store(true, Ordering::Relaxed);
+                }
+            });
+            until("traffic flows", || sent.load(Ordering::Relaxed));
+            let mut capture = open(&bed.right, |settings| settings.filter = filter.clone());
+            until("some of it is captured", || {
+                capture.read(256, |_| {}).unwrap();
+                capture.stats().delivered > 1_000
+            });
+            stop.store(true, Ordering::Relaxed);
+            traffic.join().unwrap();
+            capture
+        });
+        while capture.read(256, |_| {}).unwrap() != Progress::Idle {}
+        let stats = capture.stats();
+        assert_eq!(stats.received, stats.delivered + stats.dropped_kernel, "{filter:?}: {stats:?}");
+    }
 }
 
 #[test]
@@ -277,6 +295,7 @@ fn a_capture_may_begin_before_its_interface_is_there() {
     namespace.link_up("br7");
     assert!(namespace.enter(|| capture.try_reopen()).unwrap());
     assert_eq!(capture.link_type(), Some(LinkType::Ethernet));
+    assert_eq!(capture.stats().reopens, 0, "it was never lost");
 }
 
 #[test]
@@ -348,6 +367,35 @@ fn a_replayed_file_arrives_frame_by_frame() {
     let mut capture = open(&bed.right, |_| {});
     assert_eq!(bed.left.replay_file(&path, 3_000), 300);
     assert_eq!(drain(&mut capture, 300).iter().map(|frame| frame.number).sum::<u32>(), 299 * 300 / 2);
+}
+
+#[test]
+fn a_conversation_between_the_ends_is_seen_in_both_directions() {
+    let Some(bed) = VethPair::new("tcp").map(VethPair::with_addresses) else { return };
+    let mut capture = open(&bed.right, |settings| settings.filter = Some("tcp".to_owned()));
+    let listener = bed.right.enter(|| TcpListener::bind((RIGHT_ADDRESS, 0))).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut question = String::new();
+            stream.read_to_string(&mut question).unwrap();
+            stream.write_all(question.to_uppercase().as_bytes()).unwrap();
+        });
+        let mut stream = bed.left.enter(|| TcpStream::connect(address)).unwrap();
+        stream.write_all(b"hello").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "HELLO");
+        server.join().unwrap();
+    });
+    let mut sources = Vec::new();
+    while capture.read(64, |frame| sources.push(frame.data[26..30].to_vec())).unwrap() != Progress::Idle {}
+    let from = |address: [u8; 4]| sources.iter().filter(|source| **source == address).count();
+    assert!(from([10, 99, 0, 1]) >= 4, "SYN, ACK, data, FIN");
+    assert!(from([10, 99, 0, 2]) >= 3, "SYN ACK, data, FIN");
+    assert_eq!(from([10, 99, 0, 1]) + from([10, 99, 0, 2]), sources.len());
 }
 
 /// A node with two pods on a bridge, as a network plugin of that kind makes it. Filters on UDP: pods also ask by ARP.

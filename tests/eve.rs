@@ -1,7 +1,9 @@
 //! Alert lines against Suricata's own schema of its records, where that is at hand.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use flowshrike::features::FeatureId;
 use flowshrike::flow::{Direction, EndReason, FiveTuple, FlowPolicy, FlowRecord, FlowState};
 use flowshrike::model::{LabelId, Telling, Verdict};
 use flowshrike::packet::{Address, PacketMeta, TcpFlags};
+use flowshrike::sink::LineSink;
 use flowshrike::time::Micros;
 use serde_json::{Map, Value};
 
@@ -67,6 +70,39 @@ fn a_stage_and_the_writer_tell_one_line_of_a_sweep_and_count_the_rest() {
     assert_eq!((counts.predicted, counts.emitted, counts.suppressed_total()), (90, 2, 88));
 }
 
+#[test]
+fn what_a_sink_could_not_write_is_lost_and_told_again() {
+    let labels = vec![LabelRule { name: "recon".into(), benign: false, threshold: 0.5 }];
+    let policy = AlertPolicy::new(labels, &BTreeMap::new(), NovelMode::Count).expect("no thresholds of its own");
+    let mut stage = AlertStage::new(policy, Limits::default());
+    let verdict = Verdict { label: LabelId(0), ..VERDICT };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut sink = LineSink::handle(File::from(OwnedFd::from(writer)));
+    let mut reader = Some(reader);
+    for batch in 0..4 {
+        let mut tickets = Vec::new();
+        for port in 0..10 {
+            // Ports 0 to 4 come twice in a batch: one of each pair is held back.
+            let record = record(packet(6, "10.0.0.1", "10.0.0.2", 40_000 + port, port % 5, batch * 100));
+            if let Decision::Emit(emission) = stage.ended(&record, Some(&verdict)) {
+                let grounds = Grounds { suppressed: emission.suppressed, ..grounds() };
+                sink.push(|line| eve::write_line(&Alert::of_ended(&record, &verdict, grounds), line));
+                tickets.push(emission.ticket);
+            }
+        }
+        let flushed = sink.flush();
+        tickets.drain(flushed.written..).for_each(|ticket| stage.lost(ticket));
+        assert!(stage.counts().balance());
+        // The reader leaves after the second batch.
+        if batch == 1 {
+            reader.take();
+        }
+    }
+    let counts = stage.counts();
+    assert_eq!((counts.predicted, counts.emitted, counts.suppressed_total(), counts.lost), (40, 10, 20, 10));
+    assert!(sink.is_closed());
+}
+
 const VERDICT: Verdict = Verdict { label: LabelId(1), score: 0.9, novelty: 1.25, novel: true };
 
 /// One alert of every shape.
@@ -89,11 +125,8 @@ fn alerts() -> Vec<(&'static str, Alert)> {
 }
 
 fn grounds() -> Grounds {
-    let mut signature = Signature::unknown_novel();
-    signature.technique =
-        Some(flowshrike::alert::AttackReference { id: "T1046".into(), name: "Network Service Discovery".into() });
     Grounds {
-        signature: signature.into(),
+        signature: Arc::new(Signature::of_label("recon")),
         model: Arc::new(ModelIdentity { name: "k8s".into(), version: "1".into(), sha256: "ab".into() }),
         telling: FeatureId::all().take(3).map(|feature| Telling { feature, value: 1e300, distance: 0.5 }).collect(),
         in_iface: "cni0".into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::flow::{FlowFacts, community_id};
 use crate::model::{Telling, Verdict};
+use crate::taxonomy::{self, Severity, Stage, Technique};
 
 /// One thing to tell about one flow.
 #[derive(Clone, Debug)]
@@ -81,13 +82,11 @@ pub struct Signature {
     /// One sentence for a person.
     pub text: String,
     /// The kind of event.
-    pub category: String,
+    pub category: &'static str,
     /// How urgent it is.
     pub severity: Severity,
-    /// ATT&CK technique, as `T1046`.
-    pub technique: Option<AttackReference>,
-    /// ATT&CK tactic, as `TA0007`.
-    pub tactic: Option<AttackReference>,
+    /// ATT&CK technique and tactic.
+    pub technique: Option<Technique>,
 }
 
 impl Signature {
@@ -99,74 +98,34 @@ impl Signature {
         1_000_000 + hash % 1_000_000
     }
 
+    /// The words of the taxonomy for a model's label; a label that it does not hold speaks for itself.
+    #[must_use]
+    pub fn of_label(label: &str) -> Self {
+        let class = taxonomy::class(label);
+        Self {
+            label: label.to_owned(),
+            id: Self::id_of(label),
+            text: class.map_or_else(|| format!("Flow classified as {label}"), |class| class.title.to_owned()),
+            category: class.map_or("Misc Attack", |class| category(class.stage)),
+            severity: class.map_or(Severity::Medium, |class| class.severity),
+            technique: class.and_then(|class| class.technique),
+        }
+    }
+
     /// The signature of a flow that no label explains and that is unlike the model's benign traffic.
     #[must_use]
     pub fn unknown_novel() -> Self {
-        Self {
-            label: UNKNOWN_NOVEL.to_owned(),
-            id: Self::id_of(UNKNOWN_NOVEL),
-            text: "Flow unlike the benign traffic that the model knows".to_owned(),
-            category: "Unknown Traffic".to_owned(),
-            severity: Severity::Informational,
-            technique: None,
-            tactic: None,
-        }
+        Self::of_label(Stage::Novel.name())
     }
 }
 
-/// An entry of MITRE ATT&CK.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttackReference {
-    /// The identifier.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// How urgent an alert is, with Suricata's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Act now.
-    High = 1,
-    /// Look today.
-    Medium = 2,
-    /// Look when time allows.
-    Low = 3,
-    /// For the record.
-    Informational = 4,
-}
-
-impl Severity {
-    /// Every severity, most urgent first.
-    pub const ALL: [Self; 4] = [Self::High, Self::Medium, Self::Low, Self::Informational];
-
-    /// Suricata's number: 1 is the most urgent.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// From Suricata's number.
-    #[must_use]
-    pub const fn from_number(number: u8) -> Option<Self> {
-        Some(match number {
-            1 => Self::High,
-            2 => Self::Medium,
-            3 => Self::Low,
-            4 => Self::Informational,
-            _ => return None,
-        })
-    }
-
-    /// The name as a metric label.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Informational => "informational",
-        }
+/// The stage in the words of Suricata's classification list.
+const fn category(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Benign => "Not Suspicious Traffic",
+        Stage::Recon => "Attempted Information Leak",
+        Stage::Exploit => "Web Application Attack",
+        Stage::Novel => "Unknown Traffic",
     }
 }
 
@@ -180,9 +139,6 @@ pub struct ModelIdentity {
     /// SHA-256 of the artifact, lower-case hexadecimal.
     pub sha256: String,
 }
-
-/// The label of a flow that is benign by its class and unlike anything benign by its distance.
-const UNKNOWN_NOVEL: &str = "unknown-novel";
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -225,15 +181,7 @@ pub(super) mod tests {
 
     pub(in crate::alert) fn grounds() -> Grounds {
         Grounds {
-            signature: Arc::new(Signature {
-                label: "recon".to_owned(),
-                id: Signature::id_of("recon"),
-                text: "Reconnaissance".to_owned(),
-                category: "Attempted Information Leak".to_owned(),
-                severity: Severity::Medium,
-                technique: Some(AttackReference { id: "T1046".into(), name: "Network Service Discovery".into() }),
-                tactic: Some(AttackReference { id: "TA0007".into(), name: "Discovery".into() }),
-            }),
+            signature: Arc::new(Signature::of_label("recon")),
             model: Arc::new(ModelIdentity { name: "m".into(), version: "1".into(), sha256: "00".into() }),
             telling: vec![Telling { feature: FeatureId::new(0).expect("a feature"), value: 1.5, distance: 0.25 }],
             in_iface: "eth0".into(),
@@ -250,14 +198,6 @@ pub(super) mod tests {
         assert_eq!(alert.community_id, community_id(&flow.tuple));
         let open = FlowFacts { end_reason: None, ..flow };
         assert!(!alert.is_early() && Alert::new(open, &verdict(1, 0.75, true), grounds()).is_early());
-    }
-
-    #[test]
-    fn severities_keep_their_numbers() {
-        for severity in Severity::ALL {
-            assert_eq!(Severity::from_number(severity.number()), Some(severity));
-        }
-        assert_eq!((Severity::from_number(0), Severity::from_number(5)), (None, None));
     }
 
     #[test]

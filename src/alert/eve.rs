@@ -178,12 +178,10 @@ impl<'a> AlertPart<'a> {
     fn of(signature: &'a Signature) -> Self {
         let mut metadata = BTreeMap::new();
         if let Some(technique) = &signature.technique {
-            metadata.insert("mitre_technique_id", [technique.id.as_str()]);
-            metadata.insert("mitre_technique_name", [technique.name.as_str()]);
-        }
-        if let Some(tactic) = &signature.tactic {
-            metadata.insert("mitre_tactic_id", [tactic.id.as_str()]);
-            metadata.insert("mitre_tactic_name", [tactic.name.as_str()]);
+            metadata.insert("mitre_technique_id", [technique.id]);
+            metadata.insert("mitre_technique_name", [technique.name]);
+            metadata.insert("mitre_tactic_id", [technique.tactic_id]);
+            metadata.insert("mitre_tactic_name", [technique.tactic]);
         }
         Self {
             action: "allowed",
@@ -191,8 +189,8 @@ impl<'a> AlertPart<'a> {
             signature_id: signature.id,
             rev: 1,
             signature: &signature.text,
-            category: &signature.category,
-            severity: signature.severity.number(),
+            category: signature.category,
+            severity: signature.severity.suricata(),
             metadata,
         }
     }
@@ -307,7 +305,7 @@ mod tests {
         let text = String::from_utf8(line).expect("JSON is UTF-8");
         let expected = format!(
             r#"before
-{{"timestamp":"2023-11-14T22:13:20.000001+0000","flow_id":{flow_id},"in_iface":"eth0","event_type":"alert","src_ip":"10.244.0.7","src_port":40000,"dest_ip":"10.96.0.1","dest_port":443,"proto":"TCP","ip_v":4,"community_id":"{community_id}","alert":{{"action":"allowed","gid":9469,"signature_id":{id},"rev":1,"signature":"Reconnaissance","category":"Attempted Information Leak","severity":2,"metadata":{{"mitre_tactic_id":["TA0007"],"mitre_tactic_name":["Discovery"],"mitre_technique_id":["T1046"],"mitre_technique_name":["Network Service Discovery"]}}}},"flow":{{"pkts_toserver":1,"pkts_toclient":0,"bytes_toserver":64,"bytes_toclient":0,"start":"2023-11-14T22:13:20.000001+0000","end":"2023-11-14T22:13:20.000001+0000","age":0,"state":"closed","reason":"end_of_flow","alerted":true,"src_ip":"10.244.0.7","dest_ip":"10.96.0.1","src_port":40000,"dest_port":443}},"flowshrike":{{"label":"recon","score":0.75,"novelty":0.5,"novel":true,"early":false,"part":0,"suppressed":3,"model":{{"name":"m","version":"1","sha256":"00"}},"top_features":[{{"feature":"Flow Duration","value":1.5,"distance":0.25}}]}}}}
+{{"timestamp":"2023-11-14T22:13:20.000001+0000","flow_id":{flow_id},"in_iface":"eth0","event_type":"alert","src_ip":"10.244.0.7","src_port":40000,"dest_ip":"10.96.0.1","dest_port":443,"proto":"TCP","ip_v":4,"community_id":"{community_id}","alert":{{"action":"allowed","gid":9469,"signature_id":{id},"rev":1,"signature":"Reconnaissance","category":"Attempted Information Leak","severity":2,"metadata":{{"mitre_tactic_id":["TA0043"],"mitre_tactic_name":["Reconnaissance"],"mitre_technique_id":["T1595"],"mitre_technique_name":["Active Scanning"]}}}},"flow":{{"pkts_toserver":1,"pkts_toclient":0,"bytes_toserver":64,"bytes_toclient":0,"start":"2023-11-14T22:13:20.000001+0000","end":"2023-11-14T22:13:20.000001+0000","age":0,"state":"closed","reason":"end_of_flow","alerted":true,"src_ip":"10.244.0.7","dest_ip":"10.96.0.1","src_port":40000,"dest_port":443}},"flowshrike":{{"label":"recon","score":0.75,"novelty":0.5,"novel":true,"early":false,"part":0,"suppressed":3,"model":{{"name":"m","version":"1","sha256":"00"}},"top_features":[{{"feature":"Flow Duration","value":1.5,"distance":0.25}}]}}}}
 "#,
             flow_id = alert.flow.flow_id(),
             community_id = alert.community_id,
@@ -350,9 +348,9 @@ mod tests {
             (src_port, dst_port, protocol, part) in any::<(u16, u16, u8, u32)>(),
             (start, end) in any::<(i64, i64)>(),
             (score, novelty, distance, value) in any::<(f32, f32, f32, f64)>(),
-            texts in proptest::array::uniform8(any::<String>()),
+            texts in proptest::array::uniform6(any::<String>()),
         ) {
-            let [in_iface, label, text, category, id, name, version, sha256] = texts;
+            let [in_iface, label, text, name, version, sha256] = texts;
             let mut alert = alert(protocol, src_port, dst_port);
             alert.flow.tuple = FiveTuple {
                 src: Address::v6(src), dst: Address::v6(dst), src_port, dst_port, protocol,
@@ -362,8 +360,7 @@ mod tests {
             alert.telling.iter_mut().for_each(|t| (t.value, t.distance) = (value, distance));
             alert.in_iface = in_iface.as_str().into();
             let mut signature = (*alert.signature).clone();
-            (signature.label, signature.text, signature.category) = (label, text, category);
-            if let Some(technique) = &mut signature.technique { technique.id = id }
+            (signature.label, signature.text) = (label, text);
             alert.signature = signature.into();
             alert.model = ModelIdentity { name, version, sha256 }.into();
             let record = parsed(&alert);

@@ -4,13 +4,16 @@
 //! [`eve`] writes it as Suricata EVE JSON. Nothing here does I/O or reads a clock: time is packet time, and what a
 //! sink could not write comes back through [`AlertStage::lost`].
 
+#![forbid(unsafe_code)]
+
+#[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod alert;
 pub mod eve;
 mod policy;
 mod stage;
 mod suppression;
 
-pub use alert::{Alert, AttackReference, Grounds, ModelIdentity, Severity, Signature};
+pub use alert::{Alert, Grounds, ModelIdentity, Signature};
 pub use policy::{AlertPolicy, Judgement, LabelRule, NovelMode, PolicyError};
 pub use stage::{AlertCounts, AlertStage, Decision, Emission, Limits, SuppressReason, Ticket};
 pub use suppression::DEDUP_WINDOW;

@@ -72,6 +72,7 @@ pub enum SuppressReason {
 
 /// What the stage says to one call.
 #[derive(Debug)]
+#[must_use = "a line that is to be written is in the books already"]
 pub enum Decision {
     /// Nothing to tell.
     Quiet,
@@ -332,7 +333,7 @@ mod tests {
         for (port, end) in [(1, Some(verdict(0, 1.0, false))), (2, None), (3, Some(verdict(0, 1.0, true)))] {
             emission(stage.early(&flow(0, port, port), &attack));
             assert!(matches!(stage.early(&flow(0, 9, 9), &attack), Decision::Postponed));
-            stage.ended(&flow(0, port, port), end.as_ref());
+            assert!(matches!(stage.ended(&flow(0, port, port), end.as_ref()), Decision::Quiet | Decision::Novel));
         }
         let counts = stage.counts();
         assert_eq!((counts.predicted, counts.novel, counts.early, counts.early_overflow), (0, 1, 3, 3));

@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use pcap::{Active, Capture, Linktype};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::netdevice;
 use rustix::time::Timespec;
 
 use super::interfaces::{Kind, device_losses, interfaces};
 use super::netlink::Routing;
 use super::select::ANY;
-use super::settings::{LiveError, LiveSettings};
+use super::settings::{LiveError, LiveSettings, plain};
 use super::stats::{CaptureStats, HandleCounts, Tally};
 use super::sys;
 use super::{PacketSource, Progress};
@@ -30,6 +29,8 @@ pub struct LiveCapture {
     settings: LiveSettings,
     /// Absent while the interface is gone.
     handle: Option<Handle>,
+    /// It has been open before: opening it now is opening it again.
+    lost: bool,
     tally: Tally,
 }
 
@@ -40,8 +41,7 @@ impl LiveCapture {
     /// # Errors
     /// Bad settings or filter, an interface that does not exist or is down, or no permission.
     pub fn open(settings: LiveSettings) -> Result<Self, LiveError> {
-        settings.check()?;
-        let mut capture = Self { settings, handle: None, tally: Tally::default() };
+        let mut capture = Self::blind(settings)?;
         capture.attach()?;
         Ok(capture)
     }
@@ -53,7 +53,7 @@ impl LiveCapture {
     /// Bad settings.
     pub fn blind(settings: LiveSettings) -> Result<Self, LiveError> {
         settings.check()?;
-        Ok(Self { settings, handle: None, tally: Tally::default() })
+        Ok(Self { settings, handle: None, lost: false, tally: Tally::default() })
     }
 
     /// What it was opened with.
@@ -84,10 +84,7 @@ impl LiveCapture {
             return Ok(true);
         }
         match self.attach() {
-            Ok(()) => {
-                self.tally.reopened();
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.may_pass() => Ok(false),
             Err(error) => Err(error),
         }
@@ -118,6 +115,9 @@ impl LiveCapture {
         let counts = handle.counts().map_err(|error| self.settings.failed(&error))?;
         self.tally.begin(counts, handle.losses().unwrap_or(0));
         self.handle = Some(handle);
+        if std::mem::take(&mut self.lost) {
+            self.tally.reopened();
+        }
         Ok(())
     }
 
@@ -126,6 +126,7 @@ impl LiveCapture {
         self.stats();
         self.tally.end();
         self.handle = None;
+        self.lost = true;
         LiveError::Lost { interface: self.settings.interface.clone(), reason }
     }
 }
@@ -148,10 +149,7 @@ impl PacketSource for LiveCapture {
             read => read,
         };
         match read {
-            Ok(0) => match handle.gone(timeout) {
-                Some(reason) => Err(self.lose(reason)),
-                None => Ok(Progress::Idle),
-            },
+            Ok(0) => Ok(Progress::Idle),
             Ok(frames) => {
                 self.tally.delivered(frames);
                 Ok(Progress::Delivered)
@@ -168,8 +166,6 @@ struct Handle {
     /// None for `any`.
     index: Option<u32>,
     routing: Option<Routing>,
-    /// How long nothing has come, counted in block timeouts.
-    quiet: Duration,
     /// libpcap has refused to go on; the ring may still hold packets.
     ending: bool,
 }
@@ -194,8 +190,7 @@ impl Handle {
         let link = u32::try_from(capture.get_datalink().0).map_or(LinkType::Other(u32::MAX), LinkType::from_number);
         let index = facts.as_ref().map(|facts| facts.index);
         let loopback = facts.is_some_and(|facts| facts.kind == Kind::Loopback);
-        let mut handle =
-            Self { capture, link, index, routing: Routing::open().ok(), quiet: Duration::ZERO, ending: false };
+        let mut handle = Self { capture, link, index, routing: Routing::open().ok(), ending: false };
         handle.set_filter(settings, loopback)?;
         Ok(handle)
     }
@@ -234,18 +229,14 @@ impl Handle {
             deliver(Frame { time, data: packet.data, wire_len: header.len.max(captured), link });
         });
         match taken {
-            Ok(0) => Ok(0),
-            Ok(frames) => {
-                self.quiet = Duration::ZERO;
-                Ok(u64::try_from(frames).unwrap_or(u64::MAX))
-            }
-            Err(error) if self.ending => Err(error.to_string()),
+            Ok(frames) => Ok(u64::try_from(frames).unwrap_or(u64::MAX)),
+            Err(error) if self.ending => Err(plain(&error)),
             Err(error) => {
                 // What the last block holds comes out when its time is up.
                 self.ending = true;
                 let waited = self.wait(BLOCK_LINGER);
                 match waited.and_then(|()| self.take(max, deliver)) {
-                    Ok(0) | Err(_) => Err(error.to_string()),
+                    Ok(0) | Err(_) => Err(plain(&error)),
                     Ok(frames) => Ok(frames),
                 }
             }
@@ -264,18 +255,6 @@ impl Handle {
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Why nothing can come any more, if so. libpcap tells a deleted interface by itself; but one that was deleted
-    /// and made again under its name between two reads would keep it waiting at the old one for ever.
-    fn gone(&mut self, waited: Duration) -> Option<String> {
-        self.quiet += waited;
-        if self.quiet < LOOK_AGAIN {
-            return None;
-        }
-        self.quiet = Duration::ZERO;
-        let index = self.index?;
-        netdevice::index_to_name_inlined(self.capture.as_fd(), index).err().map(|_| "it has disappeared".to_owned())
     }
 
     fn counts(&mut self) -> Result<HandleCounts, pcap::Error> {
@@ -304,5 +283,3 @@ const BLOCK_LINGER: Duration = Duration::from_millis(60);
 const RETIREMENT_SLACK: Duration = Duration::from_millis(10);
 /// Frames in one libpcap call at most, far above any batch that a caller asks for.
 const MOST_FRAMES: usize = 1 << 20;
-/// How long an interface may be quiet before its existence is checked: one `ioctl`.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);

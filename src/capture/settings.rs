@@ -161,7 +161,7 @@ fn available() -> String {
 }
 
 /// libpcap's message without the crate's prefix, which says nothing to the user.
-fn plain(error: &impl fmt::Display) -> String {
+pub(super) fn plain(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     text.strip_prefix("libpcap error: ").unwrap_or(&text).to_owned()
 }

@@ -1,11 +1,11 @@
 //! `flowshrike extract`: flow features from capture files.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Taker};
 use super::output;
 use crate::features::{self, Profile, csv, json};
 use crate::flow::FlowRecord;
@@ -41,28 +41,39 @@ enum Format {
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let plan = args.inputs.plan(args.profile)?;
-    let mut output = output::open(args.output.as_deref())?;
-    let mut buffer = Vec::with_capacity(2 * FLUSH_AT);
+    let mut rows = Writer { output: output::open(args.output.as_deref())?, buffer: Vec::with_capacity(2 * FLUSH_AT) };
     if args.format == Format::Csv {
-        csv::write_header(&mut buffer);
+        csv::write_header(&mut rows.buffer);
     }
-    let stage = || Rows { profile: args.profile, format: args.format };
-    let mut write = |buffer: &mut Vec<u8>| -> anyhow::Result<()> {
-        output.write_all(buffer).context("cannot write the flows")?;
-        buffer.clear();
+    let ran = plan.run(|| Rows { profile: args.profile, format: args.format }, &mut rows);
+    rows.write()?;
+    rows.output.flush().context("cannot write the flows")?;
+    ran?.report()
+}
+
+/// Gathers rows into larger writes.
+struct Writer {
+    output: Box<dyn Write + Send>,
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    fn write(&mut self) -> anyhow::Result<()> {
+        self.output.write_all(&self.buffer).context("cannot write the flows")?;
+        self.buffer.clear();
         Ok(())
-    };
-    let outcome = plan.run(
-        stage,
-        &mut |_, row: Vec<u8>| {
-            buffer.extend_from_slice(&row);
-            if buffer.len() >= FLUSH_AT { write(&mut buffer) } else { Ok(()) }
-        },
-        &mut || Ok(()),
-    );
-    write(&mut buffer)?;
-    output.flush().context("cannot write the flows")?;
-    outcome.map(|_| ())
+    }
+}
+
+impl Taker<Vec<u8>> for Writer {
+    fn take(&mut self, row: Vec<u8>) -> anyhow::Result<()> {
+        self.buffer.extend_from_slice(&row);
+        if self.buffer.len() >= FLUSH_AT { self.write() } else { Ok(()) }
+    }
+
+    fn capture_end(&mut self, _: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// Makes a row of each ended flow.

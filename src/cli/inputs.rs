@@ -11,7 +11,7 @@ use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
 use crate::features::Profile;
 use crate::flow::Lifecycle;
 use crate::packet::Frame;
-use crate::pipeline::{Merged, Offline, OfflineError, Order, Stage, Totals, limits};
+use crate::pipeline::{Merged, Offline, OfflineError, Stage, Totals, limits};
 use crate::time::Micros;
 
 use super::Usage;
@@ -62,63 +62,102 @@ pub(super) struct Plan<'a> {
     offline: Offline,
 }
 
+/// Takes a run's results in order.
+pub(super) trait Taker<T> {
+    /// One result.
+    fn take(&mut self, item: T) -> anyhow::Result<()>;
+
+    /// A capture has ended; `name` is its file's, or its files'.
+    fn capture_end(&mut self, name: &str) -> anyhow::Result<()>;
+}
+
+/// A run that came to its end.
+#[derive(Debug)]
+pub(super) struct Ran<S> {
+    pub(super) totals: Totals,
+    pub(super) stages: Vec<S>,
+    failures: Vec<FileError>,
+}
+
 impl Plan<'_> {
-    /// Runs every capture through the pipeline, one after another; `capture_end` is called after each.
+    /// Runs every capture through the pipeline, one after another. A file that cannot be read fails the command
+    /// after all others have been run: see [`Ran::report`].
     pub(super) fn run<S: Stage>(
         &self,
         mut make_stage: impl FnMut() -> S,
-        deliver: &mut impl FnMut(Order, S::Item) -> anyhow::Result<()>,
-        capture_end: &mut impl FnMut() -> anyhow::Result<()>,
-    ) -> anyhow::Result<(Totals, Vec<S>)> {
+        taker: &mut impl Taker<S::Item>,
+    ) -> anyhow::Result<Ran<S>> {
         let Self { inputs, offline } = self;
         let bar = progress_bar(inputs.total_bytes());
-        let mut stages: Vec<S> = (0..offline.workers).map(|_| make_stage()).collect();
-        let mut totals = Totals::default();
-        let mut failures = Vec::new();
-        let captures: Vec<&[PathBuf]> =
-            if inputs.merge { vec![&inputs.files] } else { inputs.files.iter().map(std::slice::from_ref).collect() };
+        let stages = (0..offline.workers).map(|_| make_stage()).collect();
+        let mut ran = Ran { totals: Totals::default(), stages, failures: Vec::new() };
+        let captures: Vec<&[PathBuf]> = if inputs.merge {
+            vec![&inputs.files]
+        } else {
+            inputs.files.iter().map(std::slice::from_ref).collect()
+        };
         for paths in captures {
             let mut sources = Vec::new();
             for path in paths {
                 match CaptureFile::open(path) {
                     Ok(file) => sources.push(Watched { file, bar: bar.clone(), seen: 0 }),
                     // A file cut inside its header holds no packet that could be used.
-                    Err(error) => failures.push(error),
+                    Err(error) => ran.failures.push(error),
                 }
             }
-            if sources.is_empty() {
-                continue;
+            if !sources.is_empty() {
+                self.run_capture(paths, sources, &mut ran, taker, &bar)?;
             }
-            let files = sources.len() as u64;
-            let mut refused = Ok(());
-            let take = |order, item| {
-                if refused.is_ok() {
-                    refused = deliver(order, item);
-                }
-            };
-            let (counts, outcome) = match <[Watched; 1]>::try_from(sources) {
-                Ok([source]) => offline.run(source, &mut stages, take),
-                Err(sources) => offline.run(Merged::new(sources), &mut stages, take),
-            };
-            refused?;
-            totals.add(&Totals { files, ..counts });
-            match outcome {
-                Ok(()) => {}
-                Err(OfflineError::Source(error)) if error.is_incomplete_capture() && !inputs.strict => {
-                    totals.incomplete_files = totals.incomplete_files.saturating_add(1);
-                    bar.suspend(|| eprintln!("flowshrike: warning: {error}; what was read up to there is used"));
-                }
-                Err(OfflineError::Source(error)) => {
-                    totals.incomplete_files = totals.incomplete_files.saturating_add(1);
-                    failures.push(error);
-                }
-                Err(other) => return Err(other).context(names(paths)),
-            }
-            capture_end()?;
         }
         bar.finish_and_clear();
-        report(failures)?;
-        Ok((totals, stages))
+        Ok(ran)
+    }
+
+    fn run_capture<S: Stage>(
+        &self,
+        paths: &[PathBuf],
+        sources: Vec<Watched>,
+        ran: &mut Ran<S>,
+        taker: &mut impl Taker<S::Item>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let files = sources.len() as u64;
+        let mut refused = Ok(());
+        let take = |_, item| {
+            if refused.is_ok() {
+                refused = taker.take(item);
+            }
+        };
+        let (counts, outcome) = match <[Watched; 1]>::try_from(sources) {
+            Ok([source]) => self.offline.run(source, &mut ran.stages, take),
+            Err(sources) => self.offline.run(Merged::new(sources), &mut ran.stages, take),
+        };
+        refused?;
+        ran.totals.add(&Totals { files, ..counts });
+        match outcome {
+            Ok(()) => {}
+            Err(OfflineError::Source(error)) => {
+                ran.totals.incomplete_files = ran.totals.incomplete_files.saturating_add(1);
+                if error.is_incomplete_capture() && !self.inputs.strict {
+                    bar.suspend(|| eprintln!("flowshrike: warning: {error}; what was read up to there is used"));
+                } else {
+                    ran.failures.push(error);
+                }
+            }
+            Err(other) => return Err(other).context(names(paths)),
+        }
+        taker.capture_end(&names(paths))
+    }
+}
+
+impl<S> Ran<S> {
+    /// Says which files could not be read; the last of them is the command's error.
+    pub(super) fn report(mut self) -> anyhow::Result<()> {
+        let Some(last) = self.failures.pop() else { return Ok(()) };
+        for failure in self.failures {
+            eprintln!("flowshrike: {failure}");
+        }
+        Err(last.into())
     }
 }
 
@@ -202,15 +241,6 @@ fn progress_bar(total: Option<u64>) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
-}
-
-/// Says each failure; the last one becomes the command's error.
-fn report(mut failures: Vec<FileError>) -> anyhow::Result<()> {
-    let Some(last) = failures.pop() else { return Ok(()) };
-    for failure in failures {
-        eprintln!("flowshrike: {failure}");
-    }
-    Err(last.into())
 }
 
 fn names(paths: &[PathBuf]) -> String {

@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand. Data goes to stdout or `--output`; everything else to stderr.
 
+mod detection;
 mod evaluate;
 mod extract;
 mod inputs;
 mod interfaces;
 mod output;
+mod replay;
 mod train;
 
 use std::io;
@@ -22,6 +24,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The detection pipeline over capture files: same alerts, deterministic
+    Replay(replay::Args),
     /// Flow features from capture files, to CSV or JSON lines
     Extract(extract::Args),
     /// Fit a model from labelled flows, with a validation report
@@ -37,6 +41,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Replay(args) => replay::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -418,7 +418,9 @@ log:
         ] {
             assert!(load("", &[(name, value)], &[]).is_ok(), "{name}");
         }
-        assert!(load("", &[("FLOWSHRIKE_SUPPORT_1_TCPX", "1")], &[]).is_err());
+        for name in ["FLOWSHRIKE_SUPPORT_1_TCPX", "FLOWSHRIKE_ADMIN_PORT"] {
+            assert!(load("", &[(name, "9469")], &[]).is_err(), "{name}");
+        }
     }
 
     #[test]

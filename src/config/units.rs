@@ -54,14 +54,14 @@ pub(super) fn parse_fraction(text: &str) -> Result<f32, String> {
 /// The shortest way to write an amount of bytes exactly.
 pub(super) fn format_bytes(bytes: u64) -> String {
     let binary = BYTE_UNITS.iter().rev().filter(|(name, _)| name.contains('i'));
-    let unit = binary.into_iter().find(|&&(_, scale)| bytes >= scale && bytes % scale == 0);
+    let unit = binary.into_iter().find(|&&(_, scale)| bytes >= scale && bytes.is_multiple_of(scale));
     unit.map_or_else(|| format!("{bytes}B"), |&(name, scale)| format!("{}{name}", bytes / scale))
 }
 
 /// The shortest way to write a span of time exactly.
 pub(super) fn format_duration(span: Micros) -> String {
     let micros = span.0.unsigned_abs();
-    let unit = TIME_UNITS.iter().rev().find(|&&(_, scale)| micros >= scale && micros % scale == 0);
+    let unit = TIME_UNITS.iter().rev().find(|&&(_, scale)| micros >= scale && micros.is_multiple_of(scale));
     unit.map_or_else(|| "0s".to_owned(), |&(name, scale)| format!("{}{name}", micros / scale))
 }
 

@@ -99,7 +99,7 @@ impl Written {
         for (name, value) in ours {
             let origin = Origin::Variable(name.clone());
             let Some(key) = Key::of_variable(&name) else {
-                if RESERVED_VARIABLES.contains(&name.as_str()) || is_service_link(&name) {
+                if RESERVED_VARIABLES.contains(&name.as_str()) || is_service_link(&name, &value) {
                     continue;
                 }
                 let path = name.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase().replacen('_', ".", 1);
@@ -217,17 +217,18 @@ fn unknown(origin: Origin, key: String, nearest: Option<&'static str>) -> Config
 /// Whether Kubernetes made this variable for a Service whose name begins with `flowshrike`.
 ///
 /// It does so in every pod of the Service's namespace; taking these for settings would keep the daemon from starting.
-fn is_service_link(name: &str) -> bool {
+fn is_service_link(name: &str, value: &OsString) -> bool {
     let rest = name.trim_start_matches(VARIABLE_PREFIX);
+    let is_url = || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.to_string_lossy().starts_with(scheme));
     let of_port = |(_, after): (&str, &str)| {
         let (port, protocol) = after.split_once('_').unwrap_or((after, ""));
         let known = ["TCP", "UDP", "SCTP"].iter().any(|p| protocol == *p || protocol.starts_with(&format!("{p}_")));
         known && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
     };
-    rest == "PORT"
-        || rest.ends_with("_PORT")
+    ((rest == "PORT" || rest.ends_with("_PORT")) && is_url())
         || rest.ends_with("SERVICE_HOST")
-        || rest.contains("SERVICE_PORT")
+        || rest.ends_with("SERVICE_PORT")
+        || rest.contains("SERVICE_PORT_")
         || rest.split_once("PORT_").is_some_and(of_port)
 }
 

@@ -1,6 +1,7 @@
 //! What the pipeline counts, and the balance identities that must hold.
 
 use crate::flow::TableCounters;
+use crate::model::Verdict;
 use crate::packet::Unparsed;
 
 /// Frames by what became of them.
@@ -31,6 +32,69 @@ pub struct Totals {
     pub files: u64,
     /// Of these, files that ended early or were damaged.
     pub incomplete_files: u64,
+    /// Packets that the kernel dropped before they could be received (live capture).
+    pub dropped_kernel: u64,
+    /// Packets that the interface dropped (live capture).
+    pub dropped_interface: u64,
+}
+
+/// Verdicts on ended flows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Flows by the label's position.
+    pub classified: Vec<u64>,
+    /// Flows without a verdict, by [`Unclassified::index`].
+    pub unclassified: [u64; Unclassified::ALL.len()],
+    /// Feature values that were not finite, and counted as 0.
+    pub non_finite: u64,
+}
+
+/// Why a flow got no verdict. The set is fixed: it is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unclassified {
+    /// The classifier's queue was full.
+    QueueFull,
+}
+
+impl Unclassified {
+    /// Every reason, in the order of [`Unclassified::index`].
+    pub const ALL: [Self; 1] = [Self::QueueFull];
+
+    /// The reason as a metric label and summary key.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+        }
+    }
+
+    /// Position in [`Unclassified::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Verdicts {
+    /// No verdicts yet, of a model with this many labels.
+    #[must_use]
+    pub fn new(labels: usize) -> Self {
+        Self { classified: vec![0; labels], ..Self::default() }
+    }
+
+    /// Counts a verdict.
+    pub fn count(&mut self, verdict: &Verdict) {
+        if let Some(count) = self.classified.get_mut(usize::from(verdict.label.0)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Adds another thread's counts.
+    pub fn add(&mut self, other: &Self) {
+        add_each(&mut self.classified, &other.classified);
+        add_each(&mut self.unclassified, &other.unclassified);
+        self.non_finite = self.non_finite.saturating_add(other.non_finite);
+    }
 }
 
 impl PacketCounters {
@@ -57,6 +121,8 @@ impl Totals {
         self.clock_steps = self.clock_steps.saturating_add(other.clock_steps);
         self.files = self.files.saturating_add(other.files);
         self.incomplete_files = self.incomplete_files.saturating_add(other.incomplete_files);
+        self.dropped_kernel = self.dropped_kernel.saturating_add(other.dropped_kernel);
+        self.dropped_interface = self.dropped_interface.saturating_add(other.dropped_interface);
     }
 
     /// Adds one shard's table.

@@ -7,15 +7,21 @@
 //! source -> dissector -> clock =batches=> N shards =released=> merge -> deliver
 //! ```
 
+mod alerting;
 mod counters;
+mod detect;
 pub mod limits;
 mod merged;
 mod offline;
 mod reorder;
 mod shard;
+mod summary;
 
-pub use counters::{PacketCounters, Totals};
+pub use alerting::{Alerting, Outcome, Taken, Told, identity_of, policy_of};
+pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
+pub use detect::{Detector, Judge, Judged};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};
 pub use reorder::Order;
 pub use shard::Stage;
+pub use summary::{Imbalance, Summary};

@@ -71,7 +71,6 @@ impl AdminState {
 }
 
 /// The routes: `/`, `/metrics`, `/healthz`, `/readyz`, `/model`.
-#[must_use]
 pub fn router(state: Arc<AdminState>) -> Router {
     Router::new()
         .route("/", get(index))

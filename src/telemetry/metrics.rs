@@ -10,11 +10,12 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder};
 
 use super::registrar::{Definition, Registrar};
-use crate::alert::{ModelIdentity, Severity, SuppressReason};
+use crate::alert::{ModelIdentity, SuppressReason};
 use crate::features::FeatureId;
 use crate::flow::EndReason;
 use crate::packet::Unparsed;
 use crate::sink::LossReason;
+use crate::taxonomy::Severity;
 use crate::time::Micros;
 
 /// The metrics, and the registry that renders them.
@@ -86,11 +87,9 @@ pub struct InterfaceMetrics {
     last_packet: Gauge,
 }
 
-/// What is counted for one label of a model.
+/// What is counted for the alerts of one label.
 #[derive(Clone, Debug)]
-pub struct LabelMetrics {
-    /// Ended flows that got this label.
-    pub classified: IntCounter,
+pub struct AlertMetrics {
     /// Alerts written on ended flows.
     pub emitted: IntCounter,
     /// Alerts written on open flows.
@@ -175,12 +174,17 @@ impl Metrics {
         }
     }
 
-    /// The handles of one label of the model; ask once for each, when a model is loaded.
+    /// Ended flows that got a label of the model; ask once for each, when a model is loaded.
     #[must_use]
-    pub fn label(&self, name: &str, severity: Severity) -> LabelMetrics {
-        let values = [name, severity.name()];
-        LabelMetrics {
-            classified: self.flows_classified.with_label_values(&[name]),
+    pub fn classified(&self, label: &str) -> IntCounter {
+        self.flows_classified.with_label_values(&[label])
+    }
+
+    /// The alerts of one label; ask once for each label that may raise one.
+    #[must_use]
+    pub fn alerts(&self, label: &str, severity: Severity) -> AlertMetrics {
+        let values = [label, severity.name()];
+        AlertMetrics {
             emitted: self.alerts_emitted.with_label_values(&values),
             early: self.alerts_early.with_label_values(&values),
         }
@@ -320,7 +324,8 @@ mod tests {
         let interface = metrics.interface("eth.*");
         interface.received.inc_by(7);
         interface.set_last_packet(Micros(1_500_000));
-        metrics.label("recon", Severity::Medium).emitted.inc();
+        metrics.alerts("recon", Severity::Medium).emitted.inc();
+        metrics.classified("benign").inc();
         metrics.queue("records").depth.set(3);
         metrics.unparsed(Unparsed::NotIp).inc_by(2);
         metrics.unclassified("no_model").inc();

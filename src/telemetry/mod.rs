@@ -7,5 +7,5 @@ mod registrar;
 
 pub use heartbeat::{Clock, Heartbeat, Heartbeats, Readiness, StageAge};
 pub use logging::{LogFormat, LogLevel};
-pub use metrics::{InterfaceMetrics, LabelMetrics, Metrics, QueueMetrics};
+pub use metrics::{AlertMetrics, InterfaceMetrics, Metrics, QueueMetrics};
 pub use registrar::{Definition, Kind};

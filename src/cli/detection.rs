@@ -1,0 +1,46 @@
+//! Flags of the commands that detect: which model, what is told, where to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::features::Profile;
+use crate::model::Model;
+
+/// Reads a model artifact, or takes the one that is part of the program; checks that it can serve the profile.
+pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Result<Model> {
+    let model = match path {
+        Some(path) => {
+            let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+            Model::from_bytes(&bytes).with_context(|| format!("the model {} cannot be used", path.display()))?
+        }
+        None => Model::embedded().context("the model that is part of this program cannot be used")?,
+    };
+    model.serves(profile)?;
+    Ok(model)
+}
+
+/// One line on what the model knows, for every run: traffic unlike it will look strange.
+pub(super) fn introduce(model: &Model) -> String {
+    format!(
+        "model {} {} ({}): {}; traffic unlike that may look strange to it",
+        model.name(),
+        model.version(),
+        model.sha256().get(..12).unwrap_or_default(),
+        model.trained_on().trim_end_matches('.'),
+    )
+}
+
+/// A `LABEL=SCORE` pair.
+pub(super) fn threshold(text: &str) -> Result<(String, f32), String> {
+    let (label, score) = text.split_once('=').ok_or("write LABEL=SCORE, such as recon=0.8")?;
+    let score: f32 = score.parse().map_err(|_| format!("`{score}` is no number"))?;
+    if (0.0..=1.0).contains(&score) { Ok((label.to_owned(), score)) } else { Err("a score lies between 0 and 1".into()) }
+}
+
+/// Thresholds by label; the last of a label counts.
+pub(super) fn thresholds(pairs: &[(String, f32)]) -> BTreeMap<String, f32> {
+    pairs.iter().cloned().collect()
+}

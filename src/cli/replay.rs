@@ -1,0 +1,114 @@
+//! `flowshrike replay`: the daemon's pipeline over capture files, with the same alerts each time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::Usage;
+use super::detection::{introduce, load_model, threshold, thresholds};
+use super::inputs::{Inputs, Taker};
+use super::output::write_whole;
+use crate::alert::{Limits, NovelMode};
+use crate::features::Profile;
+use crate::pipeline::{Alerting, Detector, Judge, Judged, Summary, Verdicts, policy_of};
+use crate::sink::LineSink;
+use crate::time::Micros;
+
+/// Flags of `flowshrike replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// The model to ask [default: the one that is part of the program]
+    #[arg(long, short, value_name = "MODEL")]
+    model: Option<PathBuf>,
+
+    /// Append alerts to this file instead of stdout
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// Write the counters of the run to this file, as one JSON object
+    #[arg(long, value_name = "PATH")]
+    summary: Option<PathBuf>,
+
+    /// The least score at which a label raises an alert, in place of the model's; may be given several times
+    #[arg(long, value_name = "LABEL=SCORE", value_parser = threshold)]
+    threshold: Vec<(String, f32)>,
+
+    /// Alert on flows that are no attack and unlike anything benign (`unknown-novel`) instead of counting them
+    #[arg(long)]
+    alert_novel: bool,
+
+    /// Hold back alerts like one before (same source, destination, port and label) for this many seconds; 0 for never
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    dedup_window: u32,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let profile = Profile::Standard;
+    let plan = args.inputs.plan(profile)?;
+    let model = load_model(args.model.as_deref(), profile)?;
+    let novel = if args.alert_novel { NovelMode::Alert } else { NovelMode::Count };
+    let policy = policy_of(&model, &thresholds(&args.threshold), novel).map_err(|error| Usage(error.to_string()))?;
+    let sink = match &args.output {
+        Some(path) => LineSink::file(path)?,
+        None => LineSink::stdout()?,
+    };
+    let limits = Limits { dedup_window: Micros::from_secs(args.dedup_window.into()), ..Limits::default() };
+    let alerting = Alerting::new(&model, policy.clone(), limits, sink);
+    eprintln!("flowshrike: {}", introduce(&model));
+
+    #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
+    let began = Instant::now();
+    let mut teller = Teller { alerting, capture: Vec::new() };
+    let ran = plan.run(|| Judge::new(Detector::new(&model, profile), policy.clone()), &mut teller)?;
+    let mut verdicts = Verdicts::new(model.labels().len());
+    ran.stages.iter().for_each(|stage| verdicts.add(&stage.verdicts()));
+    let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts());
+    eprint!("{}", summary.table(began.elapsed().as_secs_f64()));
+    if let Some(path) = &args.summary {
+        let mut json = serde_json::to_vec_pretty(&summary).context("the summary cannot be written")?;
+        json.push(b'\n');
+        write_whole(path, &json)?;
+    }
+    summary.check()?;
+    ran.report()
+}
+
+/// Keeps a capture's judged flows until its end, then tells of them in order.
+struct Teller {
+    alerting: Alerting,
+    capture: Vec<Judged>,
+}
+
+impl Taker<Judged> for Teller {
+    fn take(&mut self, judged: Judged) -> anyhow::Result<()> {
+        self.capture.push(judged);
+        Ok(())
+    }
+
+    /// The order is (end time, start time, five-tuple); an early verdict stands before the end that it was before.
+    fn capture_end(&mut self, name: &str) -> anyhow::Result<()> {
+        let Self { alerting, capture } = self;
+        let name: Arc<str> = name.into();
+        capture.sort_by_key(|judged| {
+            let flow = &judged.flow;
+            (flow.end, flow.start, flow.tuple, flow.part, flow.end_reason)
+        });
+        for judged in capture.drain(..) {
+            alerting.take(&judged, &name);
+            if alerting.waiting() >= BATCH {
+                alerting.flush(|_| ());
+            }
+        }
+        alerting.flush(|_| ());
+        Ok(())
+    }
+}
+
+/// Lines written at a time.
+const BATCH: usize = 256;

@@ -1,0 +1,109 @@
+//! The detection stage: each ended flow gets its features and a verdict, and what alerts may need goes on.
+
+use std::collections::HashSet;
+
+use super::counters::Verdicts;
+use super::shard::Stage;
+use crate::alert::{AlertPolicy, Judgement};
+use crate::features::{self, FeatureVector, Profile};
+use crate::flow::{FlowFacts, FlowKey, FlowRecord};
+use crate::model::{Classifier, Model, Telling, Verdict};
+use crate::time::Micros;
+
+/// Gives verdicts; each thread has its own.
+pub struct Detector<'m> {
+    classifier: Classifier<'m>,
+    profile: Profile,
+    verdicts: Verdicts,
+}
+
+/// A flow with what the model says of it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The flow; without an end reason it is still open.
+    pub flow: FlowFacts,
+    /// What the model says.
+    pub verdict: Verdict,
+    /// The features that tell it most from benign flows, for an alert.
+    pub telling: Vec<Telling>,
+}
+
+impl<'m> Detector<'m> {
+    /// A detector that asks this model about flows of this profile.
+    #[must_use]
+    pub fn new(model: &'m Model, profile: Profile) -> Self {
+        Self { classifier: model.classifier(), profile, verdicts: Verdicts::new(model.labels().len()) }
+    }
+
+    /// The verdict on a flow that has ended, which is counted, and the features that it rests on.
+    pub fn ended(&mut self, record: &FlowRecord) -> (Verdict, FeatureVector) {
+        let (verdict, features) = self.open(record);
+        self.verdicts.count(&verdict);
+        (verdict, features)
+    }
+
+    /// The verdict on a flow that is still open.
+    pub fn open(&mut self, record: &FlowRecord) -> (Verdict, FeatureVector) {
+        let features = features::extract(record, self.profile);
+        (self.classifier.classify(&features), features)
+    }
+
+    /// The features that tell a flow most from benign ones, greatest first.
+    pub fn telling(&mut self, features: &FeatureVector) -> Vec<Telling> {
+        self.classifier.explain(features).into_iter().flatten().collect()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn verdicts(&self) -> Verdicts {
+        Verdicts { non_finite: self.classifier.non_finite(), ..self.verdicts.clone() }
+    }
+}
+
+/// A shard's stage in `replay`: judges flows and passes on those that policy may tell of.
+pub struct Judge<'m> {
+    detector: Detector<'m>,
+    policy: AlertPolicy,
+    /// Open flows that were passed on: their ends must follow, whatever they turn out to be.
+    told_early: HashSet<(FlowKey, Micros, u32)>,
+}
+
+impl<'m> Judge<'m> {
+    /// A stage of its own for each shard.
+    #[must_use]
+    pub fn new(detector: Detector<'m>, policy: AlertPolicy) -> Self {
+        Self { detector, policy, told_early: HashSet::new() }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn verdicts(&self) -> Verdicts {
+        self.detector.verdicts()
+    }
+
+    fn pass_on(&mut self, flow: FlowFacts, verdict: Verdict, features: &FeatureVector) -> Judged {
+        Judged { flow, verdict, telling: self.detector.telling(features) }
+    }
+}
+
+impl Stage for Judge<'_> {
+    type Item = Judged;
+
+    fn ended(&mut self, record: &FlowRecord) -> Option<Judged> {
+        let flow = record.facts();
+        let (verdict, features) = self.detector.ended(record);
+        let was_told = self.told_early.remove(&(flow.key(), flow.start, flow.part));
+        let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
+        (was_told || !is_quiet).then(|| self.pass_on(flow, verdict, &features))
+    }
+
+    fn early(&mut self, record: &FlowRecord) -> Option<Judged> {
+        let flow = record.facts_while_open();
+        let (verdict, features) = self.detector.open(record);
+        if !matches!(self.policy.judge(&verdict), Judgement::Predicted(_)) {
+            return None;
+        }
+        self.told_early.insert((flow.key(), flow.start, flow.part));
+        Some(self.pass_on(flow, verdict, &features))
+    }
+}
