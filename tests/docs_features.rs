@@ -28,7 +28,8 @@ fn reference() -> String {
             Kind::Integer => "integer",
             Kind::Double => "double",
         };
-        let unit = if feature.unit.name().is_empty() { kind.to_owned() } else { format!("{kind}, {}", feature.unit.name()) };
+        let unit =
+            if feature.unit.name().is_empty() { kind.to_owned() } else { format!("{kind}, {}", feature.unit.name()) };
         let _ = writeln!(
             page,
             "| {} | `{}` | `{}` | {unit} | {} | {} |",

@@ -84,9 +84,9 @@ fn what_a_sink_could_not_write_is_lost_and_told_again() {
         for port in 0..10 {
             // Ports 0 to 4 come twice in a batch: one of each pair is held back.
             let record = record(packet(6, "10.0.0.1", "10.0.0.2", 40_000 + port, port % 5, batch * 100));
-            if let Decision::Emit(emission) = stage.ended(&record, Some(&verdict)) {
+            if let Decision::Emit(emission) = stage.ended(&record.facts(), Some(&verdict)) {
                 let grounds = Grounds { suppressed: emission.suppressed, ..grounds() };
-                sink.push(|line| eve::write_line(&Alert::of_ended(&record, &verdict, grounds), line));
+                sink.push(|line| eve::write_line(&Alert::new(record.facts(), &verdict, grounds), line));
                 tickets.push(emission.ticket);
             }
         }
@@ -117,7 +117,10 @@ fn alerts() -> Vec<(&'static str, Alert)> {
         ("sctp", closed(packet(132, "10.0.0.1", "10.0.0.2", 1, 2, 0))),
         ("unnamed protocol", closed(packet(200, "10.0.0.1", "10.0.0.2", 0, 0, 0))),
         ("time before 1970", closed(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, -100_000_000_000))),
-        ("early", Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts_while_open(), &VERDICT, grounds())),
+        (
+            "early",
+            Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts_while_open(), &VERDICT, grounds()),
+        ),
     ];
     let novel = Grounds { signature: Arc::new(Signature::unknown_novel()), ..grounds() };
     all.push(("novel", Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts(), &VERDICT, novel)));
@@ -148,6 +151,7 @@ fn packet(protocol: u8, src: &str, dst: &str, src_port: u16, dst_port: u16, seco
         ack: 0,
         window: 0,
         header_len: 20,
+        interface: 0,
         protocol,
         flags: TcpFlags::default(),
     }

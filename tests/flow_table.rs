@@ -100,6 +100,7 @@ fn packet(
         ack,
         window: 100,
         header_len: 20,
+        interface: 0,
         protocol,
         flags: TcpFlags(flags),
     }

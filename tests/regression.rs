@@ -35,6 +35,7 @@ fn a_flush_ends_what_was_due_before_it_by_its_own_reason() {
         ack: 0,
         window: 0,
         header_len: 8,
+        interface: 0,
         protocol: protocol::UDP,
         flags: TcpFlags::default(),
     };

@@ -272,6 +272,7 @@ impl Shape {
             ack: only_tcp(self.ack),
             window: 0,
             header_len: 20,
+            interface: 0,
             protocol,
             flags: if is_tcp { TcpFlags(self.flags) } else { TcpFlags::default() },
         }

@@ -163,6 +163,7 @@ pub(super) mod tests {
             ack: 0,
             window: 0,
             header_len: 20,
+            interface: 0,
             protocol,
             flags: TcpFlags::SYN,
         }

@@ -280,7 +280,7 @@ impl Serialize for Features<'_> {
 mod tests {
     use super::super::alert::tests::{flow, grounds, packet, verdict};
     use super::*;
-    use crate::flow::{FlowFacts, FiveTuple};
+    use crate::flow::{FiveTuple, FlowFacts};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -336,7 +336,8 @@ mod tests {
     #[test]
     fn an_early_alert_has_no_reason_and_says_so() {
         let first = packet(Micros(0), protocol::UDP, 1, 2);
-        let record = parsed(&Alert::new(FlowFacts { end_reason: None, ..flow(first) }, &verdict(1, 0.75, false), grounds()));
+        let record =
+            parsed(&Alert::new(FlowFacts { end_reason: None, ..flow(first) }, &verdict(1, 0.75, false), grounds()));
         assert_eq!(record["flowshrike"]["early"], true);
         assert_eq!((record["flow"].get("reason"), &record["flow"]["state"]), (None, &json!("new")));
     }

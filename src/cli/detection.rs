@@ -37,7 +37,11 @@ pub(super) fn introduce(model: &Model) -> String {
 pub(super) fn threshold(text: &str) -> Result<(String, f32), String> {
     let (label, score) = text.split_once('=').ok_or("write LABEL=SCORE, such as recon=0.8")?;
     let score: f32 = score.parse().map_err(|_| format!("`{score}` is no number"))?;
-    if (0.0..=1.0).contains(&score) { Ok((label.to_owned(), score)) } else { Err("a score lies between 0 and 1".into()) }
+    if (0.0..=1.0).contains(&score) {
+        Ok((label.to_owned(), score))
+    } else {
+        Err("a score lies between 0 and 1".into())
+    }
 }
 
 /// Thresholds by label; the last of a label counts.

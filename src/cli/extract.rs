@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::inputs::{Inputs, Taker};
 use super::output;
 use crate::features::{self, Profile, csv, json};
-use crate::flow::FlowRecord;
+use crate::flow::{FlowRecord, community_id};
 use crate::pipeline::Stage;
 
 /// Flags of `flowshrike extract`.
@@ -90,7 +90,10 @@ impl Stage for Rows {
         let mut row = Vec::with_capacity(ROW);
         match self.format {
             Format::Csv => csv::write_row(&mut row, record, &features, self.profile),
-            Format::Jsonl => json::write_line(&mut row, record, &features, self.profile),
+            Format::Jsonl => json::write_line(&mut row, record, &features, self.profile, |row| {
+                // Writing to a vector cannot fail.
+                write!(row, ",\"community_id\":\"{}\"", community_id(&record.tuple)).unwrap_or_default();
+            }),
         }
         Some(row)
     }

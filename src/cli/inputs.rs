@@ -91,11 +91,8 @@ impl Plan<'_> {
         let bar = progress_bar(inputs.total_bytes());
         let stages = (0..offline.workers).map(|_| make_stage()).collect();
         let mut ran = Ran { totals: Totals::default(), stages, failures: Vec::new() };
-        let captures: Vec<&[PathBuf]> = if inputs.merge {
-            vec![&inputs.files]
-        } else {
-            inputs.files.iter().map(std::slice::from_ref).collect()
-        };
+        let captures: Vec<&[PathBuf]> =
+            if inputs.merge { vec![&inputs.files] } else { inputs.files.iter().map(std::slice::from_ref).collect() };
         for paths in captures {
             let mut sources = Vec::new();
             for path in paths {

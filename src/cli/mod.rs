@@ -7,6 +7,8 @@ mod inputs;
 mod interfaces;
 mod output;
 mod replay;
+mod run;
+mod signals;
 mod train;
 
 use std::io;
@@ -24,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Capture and detect until stopped: the daemon
+    Run(Box<run::Args>),
     /// The detection pipeline over capture files: same alerts, deterministic
     Replay(replay::Args),
     /// Flow features from capture files, to CSV or JSON lines
@@ -41,6 +45,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Train(args) => train::run(&args),

@@ -1,5 +1,6 @@
 //! `flowshrike replay`: the daemon's pipeline over capture files, with the same alerts each time.
 
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,10 +10,10 @@ use anyhow::Context as _;
 use super::Usage;
 use super::detection::{introduce, load_model, threshold, thresholds};
 use super::inputs::{Inputs, Taker};
-use super::output::write_whole;
+use super::output::{self, write_whole};
 use crate::alert::{Limits, NovelMode};
 use crate::features::Profile;
-use crate::pipeline::{Alerting, Detector, Judge, Judged, Summary, Verdicts, policy_of};
+use crate::pipeline::{Alerting, Detector, Judge, Judged, Passed, Summary, Verdicts, policy_of};
 use crate::sink::LineSink;
 use crate::time::Micros;
 
@@ -33,6 +34,10 @@ pub(super) struct Args {
     /// Write the counters of the run to this file, as one JSON object
     #[arg(long, value_name = "PATH")]
     summary: Option<PathBuf>,
+
+    /// Write every ended flow to this file, one JSON line each, with features and verdict
+    #[arg(long, value_name = "PATH")]
+    flows: Option<PathBuf>,
 
     /// The least score at which a label raises an alert, in place of the model's; may be given several times
     #[arg(long, value_name = "LABEL=SCORE", value_parser = threshold)]
@@ -64,16 +69,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
-    let mut teller = Teller { alerting, capture: Vec::new() };
-    let ran = plan.run(|| Judge::new(Detector::new(&model, profile), policy.clone()), &mut teller)?;
+    let flows = args.flows.as_deref().map(|path| output::open(Some(path)).map(BufWriter::new)).transpose()?;
+    let mut teller = Teller { alerting, capture: Vec::new(), flows };
+    let ran =
+        plan.run(|| Judge::new(Detector::new(&model, profile), policy.clone(), args.flows.is_some()), &mut teller)?;
+    if let Some(flows) = &mut teller.flows {
+        flows.flush().context("cannot write the flows")?;
+    }
     let mut verdicts = Verdicts::new(model.labels().len());
     ran.stages.iter().for_each(|stage| verdicts.add(&stage.verdicts()));
     let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts());
     eprint!("{}", summary.table(began.elapsed().as_secs_f64()));
     if let Some(path) = &args.summary {
-        let mut json = serde_json::to_vec_pretty(&summary).context("the summary cannot be written")?;
-        json.push(b'\n');
-        write_whole(path, &json)?;
+        write_whole(path, &summary.to_json()?)?;
     }
     summary.check()?;
     ran.report()
@@ -83,17 +91,22 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 struct Teller {
     alerting: Alerting,
     capture: Vec<Judged>,
+    flows: Option<BufWriter<Box<dyn Write + Send>>>,
 }
 
-impl Taker<Judged> for Teller {
-    fn take(&mut self, judged: Judged) -> anyhow::Result<()> {
-        self.capture.push(judged);
-        Ok(())
+impl Taker<Passed> for Teller {
+    fn take(&mut self, passed: Passed) -> anyhow::Result<()> {
+        let Passed { judged, line } = passed;
+        self.capture.extend(judged);
+        match (&mut self.flows, line) {
+            (Some(flows), Some(line)) => flows.write_all(&line).context("cannot write the flows"),
+            _ => Ok(()),
+        }
     }
 
     /// The order is (end time, start time, five-tuple); an early verdict stands before the end that it was before.
     fn capture_end(&mut self, name: &str) -> anyhow::Result<()> {
-        let Self { alerting, capture } = self;
+        let Self { alerting, capture, .. } = self;
         let name: Arc<str> = name.into();
         capture.sort_by_key(|judged| {
             let flow = &judged.flow;

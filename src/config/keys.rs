@@ -130,7 +130,7 @@ pub static KEYS: &[Key] = &[
     Key {
         path: "capture.buffer",
         form: Form::Bytes { min: 1 << 20, max: 4 << 30 },
-        default: "32MiB",
+        default: "64MiB",
         about: "Kernel memory for packets that wait, for each interface and worker. More rides out longer bursts.",
     },
     Key {

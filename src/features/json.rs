@@ -8,10 +8,18 @@ use super::schema::{FeatureId, Kind};
 use super::{FeatureVector, Profile};
 use crate::flow::FlowRecord;
 
-/// Appends one flow's line. A value that JSON cannot hold (the `cic` profile's NaN and infinities) is `null`.
-pub fn write_line(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVector, profile: Profile) {
+/// Appends one flow's line; `more` may append further members, each with its comma. A value that JSON cannot hold
+/// (the `cic` profile's NaN and infinities) is `null`.
+pub fn write_line(
+    out: &mut Vec<u8>,
+    record: &FlowRecord,
+    features: &FeatureVector,
+    profile: Profile,
+    more: impl FnOnce(&mut Vec<u8>),
+) {
     let (tuple, state) = (&record.tuple, &record.state);
-    out.extend_from_slice(b"{\"flow_id\":\"");
+    // Writing to a vector cannot fail.
+    write!(out, "{{\"flow_id\":{},\"flow_key\":\"", record.flow_id()).unwrap_or_default();
     write_flow_id(out, record, profile);
     out.extend_from_slice(b"\",\"src_ip\":\"");
     write_address(out, tuple.src);
@@ -28,7 +36,6 @@ pub fn write_line(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVect
         write_key(out, key);
         write_integer(out, number);
     }
-    // Writing to a vector cannot fail.
     write!(
         out,
         ",\"start\":\"{}\",\"end\":\"{}\",\"end_reason\":\"{}\",\"profile\":\"{profile}\"",
@@ -48,6 +55,7 @@ pub fn write_line(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVect
             Kind::Double => out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes()),
         }
     }
+    more(out);
     out.extend_from_slice(b"}\n");
 }
 

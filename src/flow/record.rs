@@ -52,6 +52,7 @@ impl FlowRecord {
             packets_to_client: backward.packets,
             bytes_to_server: forward.wire_bytes,
             bytes_to_client: backward.wire_bytes,
+            interface: self.state.first.interface,
         }
     }
 
@@ -83,6 +84,8 @@ pub struct FlowFacts {
     pub bytes_to_server: u64,
     /// Bytes on the wire from the responder.
     pub bytes_to_client: u64,
+    /// The interface that saw the first packet.
+    pub interface: u16,
 }
 
 impl FlowFacts {

@@ -118,6 +118,8 @@ pub struct FirstPacket {
     pub flags: TcpFlags,
     /// Whether it carried payload.
     pub has_payload: bool,
+    /// The interface that saw it.
+    pub interface: u16,
 }
 
 /// Active periods and the idle gaps between them.
@@ -144,7 +146,12 @@ impl FlowState {
             flags: FlagCounts::default(),
             subflow_breaks: u32::from(policy.breaks_subflow(packet.time, packet.time)),
             out_of_order: 0,
-            first: FirstPacket { direction, flags: packet.flags, has_payload: packet.payload_len > 0 },
+            first: FirstPacket {
+                direction,
+                flags: packet.flags,
+                has_payload: packet.payload_len > 0,
+                interface: packet.interface,
+            },
             activity: Activity {
                 active_since: packet.time,
                 active: RunningStats::default(),

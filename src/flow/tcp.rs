@@ -141,6 +141,7 @@ mod tests {
             ack,
             window: 0,
             header_len: 20,
+            interface: 0,
             protocol: 6,
             flags: TcpFlags(flags),
         }

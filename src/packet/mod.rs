@@ -63,6 +63,8 @@ pub struct PacketMeta {
     pub window: u16,
     /// L4 header bytes (TCP 20 to 60, UDP 8, SCTP 12, ICMP 8; 0 elsewhere).
     pub header_len: u16,
+    /// Number of the capture's interface that saw it: the reader's own count, 0 where there is one.
+    pub interface: u16,
     /// IP protocol number.
     pub protocol: u8,
     /// TCP flags, else none.

@@ -244,6 +244,7 @@ impl<'a> Walk<'a> {
             ack: 0,
             window: 0,
             header_len: 0,
+            interface: 0,
             protocol: 0,
             flags: TcpFlags::default(),
         };

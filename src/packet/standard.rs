@@ -293,6 +293,7 @@ fn transport(frame: &Frame<'_>, ip: &Ip<'_>) -> Result<Read, Unparsed> {
         ack: 0,
         window: 0,
         header_len: 0,
+        interface: 0,
         protocol: ip.protocol,
         flags: TcpFlags::default(),
     };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::detect::Judged;
 use crate::alert::{
-    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, LabelRule, Limits, ModelIdentity, NovelMode,
-    PolicyError, Signature, SuppressReason, Ticket, eve,
+    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, LabelRule, Limits, ModelIdentity,
+    NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve,
 };
 use crate::model::{LabelId, Model};
 use crate::sink::{Flushed, LineSink, LossReason};

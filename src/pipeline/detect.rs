@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::counters::Verdicts;
+use super::flow_log;
 use super::shard::Stage;
 use crate::alert::{AlertPolicy, Judgement};
 use crate::features::{self, FeatureVector, Profile};
@@ -60,19 +61,29 @@ impl<'m> Detector<'m> {
     }
 }
 
-/// A shard's stage in `replay`: judges flows and passes on those that policy may tell of.
+/// A shard's stage in `replay`: judges flows and passes on those that policy may tell of, and lines of the flow log.
 pub struct Judge<'m> {
     detector: Detector<'m>,
     policy: AlertPolicy,
+    logs_flows: bool,
     /// Open flows that were passed on: their ends must follow, whatever they turn out to be.
     told_early: HashSet<(FlowKey, Micros, u32)>,
+}
+
+/// What a flow leaves behind.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// For alerts.
+    pub judged: Option<Judged>,
+    /// For the flow log.
+    pub line: Option<Vec<u8>>,
 }
 
 impl<'m> Judge<'m> {
     /// A stage of its own for each shard.
     #[must_use]
-    pub fn new(detector: Detector<'m>, policy: AlertPolicy) -> Self {
-        Self { detector, policy, told_early: HashSet::new() }
+    pub fn new(detector: Detector<'m>, policy: AlertPolicy, logs_flows: bool) -> Self {
+        Self { detector, policy, logs_flows, told_early: HashSet::new() }
     }
 
     /// What was counted so far.
@@ -87,23 +98,30 @@ impl<'m> Judge<'m> {
 }
 
 impl Stage for Judge<'_> {
-    type Item = Judged;
+    type Item = Passed;
 
-    fn ended(&mut self, record: &FlowRecord) -> Option<Judged> {
+    fn ended(&mut self, record: &FlowRecord) -> Option<Passed> {
         let flow = record.facts();
         let (verdict, features) = self.detector.ended(record);
         let was_told = self.told_early.remove(&(flow.key(), flow.start, flow.part));
         let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
-        (was_told || !is_quiet).then(|| self.pass_on(flow, verdict, &features))
+        let judged = (was_told || !is_quiet).then(|| self.pass_on(flow, verdict, &features));
+        let line = self.logs_flows.then(|| {
+            let mut line = Vec::new();
+            let model = self.detector.classifier.model();
+            flow_log::write_line(&mut line, record, &features, self.detector.profile, model, &verdict);
+            line
+        });
+        (judged.is_some() || line.is_some()).then_some(Passed { judged, line })
     }
 
-    fn early(&mut self, record: &FlowRecord) -> Option<Judged> {
+    fn early(&mut self, record: &FlowRecord) -> Option<Passed> {
         let flow = record.facts_while_open();
         let (verdict, features) = self.detector.open(record);
         if !matches!(self.policy.judge(&verdict), Judgement::Predicted(_)) {
             return None;
         }
         self.told_early.insert((flow.key(), flow.start, flow.part));
-        Some(self.pass_on(flow, verdict, &features))
+        Some(Passed { judged: Some(self.pass_on(flow, verdict, &features)), line: None })
     }
 }

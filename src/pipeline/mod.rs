@@ -10,7 +10,9 @@
 mod alerting;
 mod counters;
 mod detect;
+mod flow_log;
 pub mod limits;
+mod live;
 mod merged;
 mod offline;
 mod reorder;
@@ -19,7 +21,8 @@ mod summary;
 
 pub use alerting::{Alerting, Outcome, Taken, Told, identity_of, policy_of};
 pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
-pub use detect::{Detector, Judge, Judged};
+pub use detect::{Detector, Judge, Judged, Passed};
+pub use live::{Live, LiveEnd, LiveInterface, Stop, Telemetry};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};
 pub use reorder::Order;

@@ -134,6 +134,16 @@ impl Summary {
         Ok(())
     }
 
+    /// The counters as one JSON object.
+    ///
+    /// # Errors
+    /// None: every key is a string. The encoder's are passed on.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
     /// A short table for people; `seconds` is how long the run took.
     #[must_use]
     pub fn table(&self, seconds: f64) -> String {

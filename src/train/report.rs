@@ -128,7 +128,8 @@ pub fn text(found: &Evaluation) -> String {
     let mut out = String::new();
     let width = found.per_class.keys().map(String::len).max().unwrap_or(0).max("label".len());
     // Writing to a string does not fail.
-    let mut line = |text: String| drop(writeln!(out, "{}", text.trim_end()));
+    // Writing to a string cannot fail.
+    let mut line = |text: String| writeln!(out, "{}", text.trim_end()).unwrap_or_default();
     line(format!(
         "{:width$}  {:>9}  {:>9}  {:>9}  {:>8}  {:>8}  {:>8}",
         "label", "precision", "recall", "F1", "flows", "alerted", "novel"

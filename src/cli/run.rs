@@ -1,0 +1,269 @@
+//! `flowshrike run`: the daemon. Captures, keeps flows, gives verdicts, tells alerts, until it is stopped.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::Usage;
+use super::detection::{introduce, load_model};
+use super::interfaces::AUTO_RULE;
+use super::output::write_whole;
+use super::signals;
+use crate::alert::Limits;
+use crate::capture::{LiveCapture, LiveError, LiveSettings, Selection, interfaces, select};
+use crate::config::{AlertOutput, Config, Override};
+use crate::features::Profile;
+use crate::flow::{FlowPolicy, Lifecycle};
+use crate::model::Model;
+use crate::pipeline::{
+    Alerting, Live, LiveEnd, LiveInterface, Stop, Summary, Telemetry, identity_of, limits, policy_of,
+};
+use crate::serve::{AdminState, Bounds, HttpServer, ModelCard, router};
+use crate::sink::LineSink;
+use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness, logging};
+
+/// Flags of `flowshrike run`. Each key of the configuration can also stand in the file or in a FLOWSHRIKE_* variable.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AUTO_RULE)]
+pub(super) struct Args {
+    /// Interface to capture on: a name, /regex/, any or auto; may be given several times [default: auto]
+    #[arg(long, short, value_name = "NAME")]
+    interface: Vec<String>,
+
+    /// Leave these interfaces out: a name or /regex/; may be given several times
+    #[arg(long, value_name = "NAME")]
+    exclude: Vec<String>,
+
+    /// Configuration file (YAML); see docs/configuration.md
+    #[arg(long, value_name = "FILE", env = "FLOWSHRIKE_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// A capture filter (pcap-filter syntax)
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+
+    /// The model to ask [default: the one that is part of the program]
+    #[arg(long, short, value_name = "MODEL")]
+    model: Option<PathBuf>,
+
+    /// Append alerts to this file instead of stdout
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// Append every ended flow to this file, one JSON line each, with features and verdict
+    #[arg(long, value_name = "PATH")]
+    flows: Option<PathBuf>,
+
+    /// Write the counters of the run to this file at the end, as one JSON object
+    #[arg(long, value_name = "PATH")]
+    summary: Option<PathBuf>,
+
+    /// Where the admin server listens (/metrics, /healthz, /readyz, /model) [default: 127.0.0.1:9469]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+
+    /// Threads that keep flows [default: 1]
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+
+    /// Most flows kept at a time over all workers [default: 1,000,000 or what 40 % of the memory holds]
+    #[arg(long, value_name = "N")]
+    max_flows: Option<String>,
+
+    /// Bytes kept of each packet [default: 256]
+    #[arg(long, value_name = "BYTES")]
+    snaplen: Option<String>,
+
+    /// Kernel memory for the ring of each interface [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    buffer: Option<String>,
+
+    /// Also take packets that are not addressed to the interface
+    #[arg(long)]
+    promiscuous: bool,
+
+    /// The least urgent messages logged: error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+
+    /// How logs are written on stderr: text, json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<u32>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let config = args.load()?;
+    logging::init(config.log.level, config.log.format).context("logs cannot be set up")?;
+    let profile = Profile::Standard;
+    let model = load_model(config.model.as_deref(), profile)?;
+    tracing::info!("{}", introduce(&model));
+    let policy =
+        policy_of(&model, &config.alert.thresholds, config.alert.novel).map_err(|error| Usage(error.to_string()))?;
+    let limits = Limits { dedup_window: config.alert.dedup_window, ..Limits::default() };
+    let sink = match &config.alert.output {
+        AlertOutput::Stdout => LineSink::stdout()?,
+        AlertOutput::File(path) => LineSink::file(path)?,
+    };
+    let flow_log = args.flows.as_deref().map(LineSink::file).transpose()?;
+
+    let telemetry = Telemetry {
+        metrics: Arc::new(Metrics::new().context("metrics cannot be set up")?),
+        heartbeats: Arc::new(Heartbeats::default()),
+        readiness: Arc::new(Readiness::default()),
+        clock: Clock::start(),
+    };
+    telemetry.metrics.set_model(&identity_of(&model));
+    telemetry.readiness.set_model_loaded(true);
+    let stop = Stop::default();
+    signals::listen(stop.clone(), args.duration.map(|seconds| Duration::from_secs(seconds.into())))?;
+    // The server answers before capture begins: a probe must tell "not ready" from "not there".
+    let server = serve(&config, &telemetry, &model)?;
+    let interfaces = open(&config)?;
+
+    let live = Live {
+        interfaces,
+        policy: flow_policy(&config),
+        profile,
+        max_flows: config.flow.max_flows.unwrap_or_else(|| limits::default_max_flows(profile)),
+        workers: config.flow.workers,
+        seed: RandomState::new().hash_one(()),
+        alerting: Alerting::new(&model, policy.clone(), limits, sink),
+        model: &model,
+        alert_policy: policy,
+        flow_log,
+        telemetry,
+        stop,
+    };
+    #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
+    let began = Instant::now();
+    let end = live.run();
+    if let Some(server) = server {
+        server.stop();
+    }
+    finish(&end, &model, args.summary.as_deref(), began.elapsed())
+}
+
+impl Args {
+    fn load(&self) -> Result<Config, Usage> {
+        let mut overrides = Vec::new();
+        let mut set = |key, flag, value: Option<String>| {
+            overrides.extend(value.map(|value| Override { key, value, flag }));
+        };
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        for name in &self.interface {
+            set("capture.interfaces", "--interface", Some(name.clone()));
+        }
+        for name in &self.exclude {
+            set("capture.exclude", "--exclude", Some(name.clone()));
+        }
+        set("capture.filter", "--filter", self.filter.clone());
+        set("capture.snaplen", "--snaplen", self.snaplen.clone());
+        set("capture.buffer", "--buffer", self.buffer.clone());
+        set("capture.promiscuous", "--promiscuous", self.promiscuous.then(|| "true".to_owned()));
+        set("model.path", "--model", text(&self.model));
+        set("alert.output", "--output", text(&self.output));
+        set("admin.listen", "--listen", self.listen.clone());
+        set("flow.workers", "--workers", self.workers.clone());
+        set("flow.max_flows", "--max-flows", self.max_flows.clone());
+        set("log.level", "--log-level", self.log_level.clone());
+        set("log.format", "--log-format", self.log_format.clone());
+        Config::load(self.config.as_deref(), std::env::vars_os(), &overrides).map_err(|error| Usage(error.to_string()))
+    }
+}
+
+fn flow_policy(config: &Config) -> FlowPolicy {
+    let flow = &config.flow;
+    FlowPolicy {
+        lifecycle: Lifecycle::Timed { idle_timeout: flow.idle_timeout, early_verdict: flow.early_verdict },
+        active_timeout: flow.active_timeout,
+        ..FlowPolicy::standard()
+    }
+}
+
+fn serve(config: &Config, telemetry: &Telemetry, model: &Model) -> anyhow::Result<Option<HttpServer>> {
+    if !config.admin.enabled {
+        return Ok(None);
+    }
+    let Telemetry { metrics, heartbeats, readiness, clock } = telemetry.clone();
+    let state = AdminState::new(metrics, heartbeats, readiness, clock);
+    state.set_model(card(model));
+    let server =
+        HttpServer::start("admin", config.admin.listen, "--listen", Bounds::default(), router(Arc::new(state)))?;
+    tracing::info!("metrics on http://{}/metrics", server.local_addr());
+    Ok(Some(server))
+}
+
+/// What `/model` tells of a model.
+fn card(model: &Model) -> ModelCard {
+    ModelCard {
+        name: model.name().to_owned(),
+        version: model.version().to_owned(),
+        sha256: model.sha256().to_owned(),
+        engine: model.engine().to_owned(),
+        profile: model.profile().name().to_owned(),
+        features: model.features().iter().map(ToString::to_string).collect(),
+        labels: model.labels().to_vec(),
+        trained_on: Some(model.trained_on().to_owned()),
+    }
+}
+
+/// Chooses and opens the interfaces.
+fn open(config: &Config) -> anyhow::Result<Vec<LiveInterface>> {
+    let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
+    let auto = ["auto".to_owned()];
+    let specs = if config.capture.interfaces.is_empty() { &auto[..] } else { &config.capture.interfaces };
+    let Selection { interfaces: chosen, reason, warnings } = select(specs, &config.capture.exclude, &available)?;
+    tracing::info!("capturing on {}: {reason}", names(chosen.iter().map(|chosen| chosen.name.as_str())));
+    for warning in &warnings {
+        tracing::warn!(code = warning.code(), "{warning}");
+    }
+    let shows_copies = warnings.iter().any(|warning| warning.shows_copies());
+    chosen
+        .into_iter()
+        .map(|chosen| {
+            let capture = LiveCapture::open(settings(config, chosen.name, chosen.promiscuous))?;
+            Ok(LiveInterface { capture, spec: chosen.spec, shows_copies })
+        })
+        .collect::<Result<_, LiveError>>()
+        .map_err(Into::into)
+}
+
+fn settings(config: &Config, name: String, promiscuous: bool) -> LiveSettings {
+    let capture = &config.capture;
+    let timeout = u64::try_from(capture.block_timeout.0).unwrap_or_default();
+    LiveSettings {
+        snaplen: capture.snaplen,
+        buffer_bytes: u32::try_from(capture.buffer).unwrap_or(u32::MAX),
+        block_timeout: Duration::from_micros(timeout),
+        promiscuous: promiscuous || capture.promiscuous,
+        filter: capture.filter.clone(),
+        ..LiveSettings::new(name)
+    }
+}
+
+/// Says what was counted, and that it balances.
+fn finish(end: &LiveEnd, model: &Model, path: Option<&Path>, ran: Duration) -> anyhow::Result<()> {
+    let LiveEnd { totals, verdicts, alerts, failure } = end;
+    let summary = Summary::new(totals, verdicts, model.labels(), alerts);
+    eprint!("{}", summary.table(ran.as_secs_f64()));
+    if let Some(path) = path {
+        write_whole(path, &summary.to_json()?)?;
+    }
+    summary.check()?;
+    match failure {
+        Some(failure) => Err(failure.clone().into()),
+        None => Ok(()),
+    }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,60 @@
+//! Signals become requests: SIGTERM and SIGINT stop the run, a second one ends the process, SIGHUP reopens files.
+
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::pipeline::Stop;
+
+/// Listens on a thread of its own until the process ends; after `limit`, if there is one, the run is stopped too.
+pub(super) fn listen(stop: Stop, limit: Option<Duration>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("signals cannot be listened to")?;
+    let _guard = runtime.enter();
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
+        anyhow::bail!("signals cannot be listened to");
+    };
+    drop(_guard);
+    let listening = async move {
+        let over = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(over);
+        let mut is_over = false;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => end(&stop, SignalKind::terminate()),
+                _ = interrupt.recv() => end(&stop, SignalKind::interrupt()),
+                _ = hangup.recv() => stop.request_reopen(),
+                () = &mut over, if !is_over => {
+                    is_over = true;
+                    stop.request();
+                }
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(listening))
+        .context("signals cannot be listened to")?;
+    Ok(())
+}
+
+/// Asks for the end, or, when that was asked for before, ends at once with the code that shells give a killed program.
+fn end(stop: &Stop, kind: SignalKind) {
+    if stop.is_requested() {
+        process::exit(128 + kind.as_raw_value());
+    }
+    tracing::info!("stopping; a second signal ends at once");
+    stop.request();
+}

@@ -1,0 +1,187 @@
+//! The judge: verdicts on flows as they end, alerts, the flow log, and what is measured of all that.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::{Stop, Telemetry, WAIT, wall_clock};
+use crate::alert::{AlertCounts, AlertPolicy, Judgement};
+use crate::features::{FeatureVector, Profile};
+use crate::flow::{FlowEvent, FlowRecord};
+use crate::model::{Model, Verdict};
+use crate::pipeline::alerting::{Alerting, Outcome, Taken};
+use crate::pipeline::counters::Verdicts;
+use crate::pipeline::detect::{Detector, Judged};
+use crate::pipeline::flow_log;
+use crate::sink::LineSink;
+use crate::taxonomy::{self, Severity};
+use crate::telemetry::{AlertMetrics, Clock, Heartbeat, Metrics, QueueMetrics};
+
+/// The last stage of a live run.
+pub(super) struct Judging<'m> {
+    detector: Detector<'m>,
+    model: &'m Model,
+    profile: Profile,
+    policy: AlertPolicy,
+    alerting: Alerting,
+    flow_log: Option<LineSink>,
+    log_lines_lost: u64,
+    interfaces: Vec<Arc<str>>,
+    metrics: Arc<Metrics>,
+    by_label: Vec<AlertMetrics>,
+    novel_alerts: AlertMetrics,
+    queue: QueueMetrics,
+    clock: Clock,
+    stop: Stop,
+    published: (Verdicts, AlertCounts),
+}
+
+impl<'m> Judging<'m> {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the drawing of the threads")]
+    pub(super) fn new(
+        model: &'m Model,
+        profile: Profile,
+        policy: AlertPolicy,
+        alerting: Alerting,
+        flow_log: Option<LineSink>,
+        interfaces: Vec<Arc<str>>,
+        telemetry: &Telemetry,
+        stop: Stop,
+    ) -> Self {
+        let metrics = Arc::clone(&telemetry.metrics);
+        let severity = |label: &String| taxonomy::class(label).map_or(Severity::Medium, |class| class.severity);
+        let by_label = model.labels().iter().map(|label| metrics.alerts(label, severity(label))).collect();
+        Self {
+            detector: Detector::new(model, profile),
+            model,
+            profile,
+            policy,
+            alerting,
+            flow_log,
+            log_lines_lost: 0,
+            interfaces,
+            by_label,
+            novel_alerts: metrics.alerts(taxonomy::Stage::Novel.name(), Severity::Info),
+            queue: metrics.queue("events"),
+            metrics,
+            clock: telemetry.clock,
+            stop,
+            published: (Verdicts::new(model.labels().len()), AlertCounts::default()),
+        }
+    }
+
+    /// Works off events until their senders are gone.
+    pub(super) fn run(mut self, events: &Receiver<Vec<FlowEvent>>, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
+        self.queue.capacity.set(i64::try_from(events.capacity().unwrap_or_default()).unwrap_or(i64::MAX));
+        loop {
+            let more = match events.recv_timeout(WAIT) {
+                Ok(batch) => {
+                    batch.iter().for_each(|event| self.judge(event));
+                    true
+                }
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            self.flush();
+            self.publish();
+            self.queue.depth.set(i64::try_from(events.len()).unwrap_or(i64::MAX));
+            heartbeat.beat(self.clock.millis());
+            if !more {
+                break;
+            }
+        }
+        if self.log_lines_lost > 0 {
+            tracing::warn!(lines = self.log_lines_lost, "lines of the flow log were lost");
+        }
+        (self.detector.verdicts(), self.alerting.counts())
+    }
+
+    fn judge(&mut self, event: &FlowEvent) {
+        let (record, is_end) = match event {
+            FlowEvent::Ended(record) => (record, true),
+            FlowEvent::Early(record) => (record, false),
+        };
+        #[expect(clippy::disallowed_methods, reason = "an edge: how long a verdict takes")]
+        let began = Instant::now();
+        let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
+        self.metrics.classify_duration.observe(began.elapsed().as_secs_f64());
+        if is_end {
+            self.metrics.novelty_distance.observe(verdict.novelty.into());
+            self.log(record, &features, &verdict);
+        }
+        let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
+        let telling = if is_quiet { Vec::new() } else { self.detector.telling(&features) };
+        let flow = if is_end { record.facts() } else { record.facts_while_open() };
+        let interface = self.interfaces.get(usize::from(flow.interface)).map_or_else(|| "".into(), Arc::clone);
+        let taken = self.alerting.take(&Judged { flow, verdict, telling }, &interface);
+        if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
+            self.flush();
+        }
+    }
+
+    fn log(&mut self, record: &FlowRecord, features: &FeatureVector, verdict: &Verdict) {
+        if let Some(log) = &mut self.flow_log {
+            log.push(|line| flow_log::write_line(line, record, features, self.profile, self.model, verdict));
+            if log.pending() >= LINES {
+                self.log_lines_lost = self.log_lines_lost.saturating_add(log.flush().lost as u64);
+            }
+        }
+    }
+
+    /// Writes waiting lines, and measures how long after its flow's last packet each came.
+    fn flush(&mut self) {
+        if self.stop.take_reopen() {
+            self.alerting.sink().reopen();
+            if let Some(log) = &mut self.flow_log {
+                log.reopen();
+            }
+        }
+        if let Some(log) = &mut self.flow_log {
+            self.log_lines_lost = self.log_lines_lost.saturating_add(log.flush().lost as u64);
+        }
+        if self.alerting.waiting() == 0 {
+            return;
+        }
+        let sink = self.alerting.sink().name();
+        let Self { alerting, metrics, by_label, novel_alerts, .. } = self;
+        alerting.flush(|outcome| match outcome {
+            Outcome::Written(told) => {
+                let alerts = told.label.map_or(Some(&*novel_alerts), |label| by_label.get(usize::from(label.0)));
+                if let Some(alerts) = alerts {
+                    if told.early { alerts.early.inc() } else { alerts.emitted.inc() }
+                }
+                metrics.detection_latency.observe((wall_clock() - told.last).as_secs_f64().max(0.0));
+            }
+            Outcome::Lost(told, reason) if told.early => metrics.early_lost(sink, reason).inc(),
+            Outcome::Lost(_, reason) => metrics.lost(sink, reason).inc(),
+        });
+    }
+
+    /// Brings the shared metrics up to date with the books.
+    fn publish(&mut self) {
+        let (verdicts, alerts) = (self.detector.verdicts(), self.alerting.counts());
+        let (verdicts_before, alerts_before) = std::mem::replace(&mut self.published, (verdicts.clone(), alerts));
+        let metrics = &self.metrics;
+        let labels = self.model.labels().iter();
+        for ((label, now), before) in labels.zip(&verdicts.classified).zip(&verdicts_before.classified) {
+            if now > before {
+                metrics.classified(label).inc_by(now - before);
+            }
+        }
+        metrics.features_nonfinite.inc_by(verdicts.non_finite - verdicts_before.non_finite);
+        metrics.flows_novel.inc_by(alerts.novel - alerts_before.novel);
+        metrics.alerts_predicted.inc_by(alerts.predicted - alerts_before.predicted);
+        metrics.alerts_dedup_overflow.inc_by(alerts.dedup_overflow - alerts_before.dedup_overflow);
+        for reason in crate::alert::SuppressReason::ALL {
+            let count = |counts: &AlertCounts| counts.suppressed.get(reason.index()).copied().unwrap_or(0);
+            let more = count(&alerts) - count(&alerts_before);
+            if more > 0 {
+                metrics.suppressed(reason).inc_by(more);
+            }
+        }
+    }
+}
+
+/// Lines gathered before a write.
+const LINES: usize = 256;

@@ -1,0 +1,210 @@
+//! A flow worker: its table and clock, and events in batches for the judge.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use foldhash::fast::FixedState;
+
+use super::{QUIET_LAG, WAIT, wall_clock};
+use crate::flow::{ClockReading, EndReason, FlowEvent, FlowKey, FlowPolicy, FlowTable, PacketClock, TableCounters};
+use crate::packet::PacketMeta;
+use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
+use crate::telemetry::{Clock, Heartbeat, Metrics, QueueMetrics};
+use crate::time::Micros;
+
+/// One worker's flows.
+pub(super) struct FlowWorker {
+    table: FlowTable,
+    clock: PacketClock,
+    clock_steps: u64,
+    batch: Vec<FlowEvent>,
+    events: Sender<Vec<FlowEvent>>,
+    unjudged: Verdicts,
+    metrics: Arc<Metrics>,
+    events_dropped: QueueMetrics,
+    published: (TableCounters, i64, u64),
+}
+
+impl FlowWorker {
+    pub(super) fn new(
+        policy: &FlowPolicy,
+        max_flows: usize,
+        seed: u64,
+        events: Sender<Vec<FlowEvent>>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        Self {
+            table: FlowTable::new(policy.clone(), max_flows, seed),
+            clock: PacketClock::new(policy),
+            clock_steps: 0,
+            batch: Vec::new(),
+            events,
+            unjudged: Verdicts::default(),
+            metrics: Arc::clone(metrics),
+            events_dropped: metrics.queue("events"),
+            published: (TableCounters::default(), 0, 0),
+        }
+    }
+
+    /// Books one packet.
+    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+        let Self { table, clock, clock_steps, batch, .. } = self;
+        let now = match clock.observe(packet.time) {
+            ClockReading::At(now) => now,
+            ClockReading::SteppedBack { before, now } => {
+                *clock_steps = clock_steps.saturating_add(1);
+                tracing::warn!(
+                    seconds = (before - now).as_secs_f64(),
+                    "the capture's clock went back: flows are flushed"
+                );
+                table.flush(EndReason::Forced, before, &mut |event| batch.push(event));
+                now
+            }
+        };
+        if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event)) {
+            tracing::error!("{full}");
+        }
+        if batch.len() >= EVENTS {
+            self.hand_on();
+        }
+    }
+
+    /// Lets time pass on a quiet interface.
+    pub(super) fn quiet(&mut self) {
+        let Self { table, clock, batch, .. } = self;
+        // Before the first packet there is nothing to time.
+        if let Some(seen) = clock.now() {
+            let now = seen.max(wall_clock() - QUIET_LAG);
+            if let ClockReading::At(now) = clock.observe(now) {
+                table.advance(now, &mut |event| batch.push(event));
+            }
+        }
+        self.hand_on();
+    }
+
+    /// Gives the judge what there is; what does not fit in its queue goes without a verdict.
+    pub(super) fn hand_on(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.events.try_send(std::mem::take(&mut self.batch)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(events) | TrySendError::Disconnected(events)) => self.leave_unjudged(&events),
+        }
+    }
+
+    /// Brings the shared metrics up to date.
+    pub(super) fn publish(&mut self) {
+        let (counters, active) = (*self.table.counters(), i64::try_from(self.table.active()).unwrap_or(i64::MAX));
+        let dropped = self.unjudged.unclassified.iter().sum();
+        let (before, active_before, dropped_before) =
+            std::mem::replace(&mut self.published, (counters, active, dropped));
+        let metrics = &self.metrics;
+        metrics.flows_created.inc_by(counters.created - before.created);
+        metrics.flows_early.inc_by(counters.early - before.early);
+        metrics.packets_late.inc_by(counters.late_packets - before.late_packets);
+        metrics.flows_active.add(active - active_before);
+        for ((reason, now), before) in EndReason::ALL.into_iter().zip(counters.ended).zip(before.ended) {
+            if now > before {
+                metrics.ended(reason).inc_by(now - before);
+            }
+        }
+        if dropped > dropped_before {
+            metrics.unclassified(Unclassified::QueueFull.name()).inc_by(dropped - dropped_before);
+        }
+    }
+
+    /// Works off a queue of packets until its senders are gone.
+    pub(super) fn work_off(
+        mut self,
+        packets: &Receiver<Vec<PacketMeta>>,
+        heartbeat: &Heartbeat,
+        clock: Clock,
+        queue: &QueueMetrics,
+    ) -> (Totals, Verdicts) {
+        queue.capacity.set(i64::try_from(packets.capacity().unwrap_or_default()).unwrap_or(i64::MAX));
+        let mut published = 0;
+        loop {
+            match packets.recv_timeout(WAIT) {
+                Ok(batch) => {
+                    batch.iter().for_each(|packet| self.packet(packet));
+                    self.hand_on();
+                }
+                Err(RecvTimeoutError::Timeout) => self.quiet(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = clock.millis();
+            heartbeat.beat(now);
+            if now.saturating_sub(published) >= PUBLISH_MILLIS {
+                published = now;
+                queue.depth.set(i64::try_from(packets.len()).unwrap_or(i64::MAX));
+                self.publish();
+            }
+        }
+        self.finish()
+    }
+
+    /// Ends every flow, waits until the judge has taken the events, and gives the books.
+    pub(super) fn finish(mut self) -> (Totals, Verdicts) {
+        let Self { table, clock, batch, events, .. } = &mut self;
+        let now = clock.now().unwrap_or(Micros::ZERO);
+        table.flush(EndReason::Forced, now, &mut |event| {
+            batch.push(event);
+            // A table of a million flows must not become one batch.
+            if batch.len() >= EVENTS && events.send(std::mem::take(batch)).is_err() {
+                tracing::error!("the judge has gone before the flows");
+            }
+        });
+        if let Err(lost) = events.send(std::mem::take(batch)) {
+            self.leave_unjudged(&lost.into_inner());
+        }
+        self.publish();
+        let mut totals = Totals { clock_steps: self.clock_steps, ..Totals::default() };
+        totals.add_table(self.table.counters(), self.table.active() as u64);
+        (totals, self.unjudged)
+    }
+
+    fn leave_unjudged(&mut self, events: &[FlowEvent]) {
+        let ended = events.iter().filter(|event| matches!(event, FlowEvent::Ended(_))).count() as u64;
+        if let Some(count) = self.unjudged.unclassified.get_mut(Unclassified::QueueFull.index()) {
+            *count = count.saturating_add(ended);
+        }
+        self.events_dropped.dropped.inc_by(events.len() as u64);
+    }
+}
+
+/// Sends packets to the workers that keep their flows.
+pub(super) struct Dispatch {
+    workers: Vec<Sender<Vec<PacketMeta>>>,
+    batches: Vec<Vec<PacketMeta>>,
+    hash: FixedState,
+}
+
+impl Dispatch {
+    pub(super) fn new(workers: Vec<Sender<Vec<PacketMeta>>>, seed: u64) -> Self {
+        let batches = workers.iter().map(|_| Vec::new()).collect();
+        Self { workers, batches, hash: FixedState::with_seed(seed) }
+    }
+
+    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+        let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
+        let worker = usize::try_from(high % self.workers.len().max(1) as u64).unwrap_or_default();
+        if let Some(batch) = self.batches.get_mut(worker) {
+            batch.push(*packet);
+        }
+    }
+
+    /// Sends what was gathered; waits where a worker's queue is full, so that the kernel's ring takes the load.
+    pub(super) fn hand_on(&mut self) {
+        for (batch, worker) in self.batches.iter_mut().zip(&self.workers) {
+            if !batch.is_empty() && worker.send(std::mem::take(batch)).is_err() {
+                tracing::error!("a flow worker has gone");
+            }
+        }
+    }
+}
+
+/// Events in a batch: what the judge works off in a millisecond or two.
+const EVENTS: usize = 256;
+/// How often the shared metrics are brought up to date.
+pub(super) const PUBLISH_MILLIS: u64 = 250;
