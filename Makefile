@@ -41,7 +41,7 @@ docs: ## write the generated pages under docs/ anew
 	@.ci/setup.sh build
 	UPDATE_DOCS=1 cargo test --locked --test docs_features --test reference_pages
 
-model: ## train models/default.json anew from DATA
+model: ## train models/default.fsm anew from DATA
 	@.ci/model.sh '$(DATA)'
 
 demo-capture: ## write tests/data/demo-cluster.pcap.gz anew

@@ -13,6 +13,6 @@ fi
 cargo build --release --locked
 mkdir -p models
 "$target/release/flowshrike" train --data "$data/train.csv.gz" --labels "$data/train_labels.csv.gz" \
-    --label-column LabelFlow --output models/default.json
-"$target/release/flowshrike" evaluate --model models/default.json --data "$data/train.csv.gz" \
+    --output models/default.fsm
+"$target/release/flowshrike" evaluate --model models/default.fsm --data "$data/train.csv.gz" \
     --labels "$data/train_labels.csv.gz" --format json

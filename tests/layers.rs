@@ -28,14 +28,9 @@ const LAYERS: &[&[&str]] = &[
 
 /// Arrows between neighbours of one row, from the importing module, each with its reason. A cycle among them fails.
 const WITHIN_A_ROW: &[(&str, &str, &str)] = &[
-    ("serve", "telemetry", "the admin server answers /metrics from the registry"),
-    ("capture", "telemetry", "the capture edge publishes what the kernel dropped"),
-    ("sink", "telemetry", "a sink publishes what it lost"),
-    ("capture", "config", "interfaces and buffers are configured"),
-    ("sink", "config", "sinks are configured"),
-    ("serve", "config", "the listening address is configured"),
-    ("telemetry", "config", "log level and format are configured"),
-    ("k8s", "config", "the cluster's names are configured"),
+    ("telemetry", "sink", "metrics count by the reasons for which a sink loses lines"),
+    ("serve", "telemetry", "the admin server answers /metrics and /healthz from the registry and the heartbeats"),
+    ("config", "telemetry", "the log's level and format are configured"),
 ];
 
 /// Core layers import nothing that does I/O: these paths of the standard library may not appear in them.

@@ -14,8 +14,11 @@ fn an_ipv6_extension_chain_that_is_cut_short_is_read_no_further() {
     packet.extend([44, 9, 0, 0, 0, 0, 0, 0]); // routing, ten units long: beyond the end
     for end in 0..=packet.len() {
         let frame = Frame { time: Micros(1), data: &packet[..end], wire_len: 56, link: LinkType::RawIp };
-        let _ = Dissector::new(Reading::Standard).dissect(&frame);
-        let _ = Dissector::new(Reading::Reference).dissect(&frame);
+        for reading in [Reading::Standard, Reading::Reference] {
+            if let Ok(packet) = Dissector::new(reading).dissect(&frame) {
+                assert!(packet.payload_len <= frame.wire_len, "{reading:?}, {end} bytes: {packet:?}");
+            }
+        }
     }
 }
 
