@@ -21,7 +21,7 @@ fn the_feature_reference_is_current() {
 fn reference() -> String {
     let mut page = String::from(HEAD);
     for (position, (column, definition)) in IDENTITY_COLUMNS.into_iter().zip(IDENTITY).enumerate() {
-        let _ = writeln!(page, "| {} | `{column}` | | | {definition} | |", position + 1);
+        writeln!(page, "| {} | `{column}` | | | {definition} | |", position + 1).expect("strings take every write");
     }
     for (position, feature) in FEATURES.iter().enumerate() {
         let kind = match feature.kind {
@@ -30,7 +30,7 @@ fn reference() -> String {
         };
         let unit =
             if feature.unit.name().is_empty() { kind.to_owned() } else { format!("{kind}, {}", feature.unit.name()) };
-        let _ = writeln!(
+        writeln!(
             page,
             "| {} | `{}` | `{}` | {unit} | {} | {} |",
             position + IDENTITY_COLUMNS.len() + 1,
@@ -38,14 +38,14 @@ fn reference() -> String {
             feature.key,
             feature.definition,
             if feature.portable { "yes" } else { "no" },
-        );
+        ).expect("strings take every write");
     }
     let last = IDENTITY_COLUMNS.len() + FEATURES.len() + 1;
-    let _ = writeln!(page, "| {last} | `{LABEL_COLUMN}` | | | `NeedManualLabel` until somebody labels the flow | |");
+    writeln!(page, "| {last} | `{LABEL_COLUMN}` | | | `NeedManualLabel` until somebody labels the flow | |").expect("strings take every write");
     page.push_str(DIFFERENCES);
     for feature in &FEATURES {
         if let Some(difference) = feature.difference {
-            let _ = writeln!(page, "- `{}`: {difference}.", feature.column);
+            writeln!(page, "- `{}`: {difference}.", feature.column).expect("strings take every write");
         }
     }
     page

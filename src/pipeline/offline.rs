@@ -80,7 +80,7 @@ impl Offline {
         source: P,
         mut shard: Shard<S>,
         mut deliver: impl FnMut(Order, S::Item),
-    ) -> (Totals, Vec<Shard<S>>, Result<(), OfflineError<P::Error>>)
+    ) -> Ran<S, P::Error>
     where
         P: PacketSource,
         S: Stage,
@@ -109,7 +109,7 @@ impl Offline {
         source: P,
         shards: Vec<Shard<S>>,
         mut deliver: impl FnMut(Order, S::Item),
-    ) -> (Totals, Vec<Shard<S>>, Result<(), OfflineError<P::Error>>)
+    ) -> Ran<S, P::Error>
     where
         P: PacketSource + Send,
         P::Error: Send,
@@ -167,6 +167,9 @@ impl Offline {
         })
     }
 }
+
+/// What a run leaves: its counts, its shards, and what stopped it.
+type Ran<S, E> = (Totals, Vec<Shard<S>>, Result<(), OfflineError<E>>);
 
 /// Reads frames, dissects them and keeps the clock.
 struct Reader<P> {

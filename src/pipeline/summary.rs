@@ -160,7 +160,7 @@ impl Summary {
             ("dropped", capture.dropped_kernel + capture.dropped_interface),
         ] {
             if count > 0 {
-                let _ = write!(received, ", {count} {name}");
+                write!(received, ", {count} {name}").unwrap_or_default();
             }
         }
         line("packets", received);

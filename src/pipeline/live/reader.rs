@@ -80,7 +80,7 @@ impl Reader {
             self.heartbeat.beat(now);
             if self.capture.is_blind() && now.saturating_sub(reopened) >= REOPEN_MILLIS {
                 reopened = now;
-                failure = failure.or(self.reopen().err());
+                failure = failure.or_else(|| self.reopen().err());
             }
             if now.saturating_sub(published) >= PUBLISH_MILLIS {
                 published = now;
