@@ -1,7 +1,6 @@
 //! Live capture against a real kernel, in network namespaces of the tests' own (root only; skipped elsewhere).
 
-#[path = "util/netns.rs"]
-mod netns;
+mod util;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -12,8 +11,8 @@ use flowshrike::capture::{
     CaptureStats, Kind, LiveCapture, LiveError, LiveSettings, PacketSource, Progress, interfaces, select,
 };
 use flowshrike::packet::LinkType;
-use netns::{End, Namespace, RIGHT_ADDRESS, VethPair, until};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use util::netns::{End, Namespace, RIGHT_ADDRESS, VethPair, until};
 
 #[test]
 fn every_packet_sent_is_received_and_delivered_or_dropped() {

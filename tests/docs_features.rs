@@ -38,10 +38,12 @@ fn reference() -> String {
             feature.key,
             feature.definition,
             if feature.portable { "yes" } else { "no" },
-        ).expect("strings take every write");
+        )
+        .expect("strings take every write");
     }
     let last = IDENTITY_COLUMNS.len() + FEATURES.len() + 1;
-    writeln!(page, "| {last} | `{LABEL_COLUMN}` | | | `NeedManualLabel` until somebody labels the flow | |").expect("strings take every write");
+    writeln!(page, "| {last} | `{LABEL_COLUMN}` | | | `NeedManualLabel` until somebody labels the flow | |")
+        .expect("strings take every write");
     page.push_str(DIFFERENCES);
     for feature in &FEATURES {
         if let Some(difference) = feature.difference {

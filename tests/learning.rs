@@ -1,6 +1,8 @@
 //! Train and evaluate from outside: the built program on small made-up flows, and on the labelled flows of `../shared`
 //! where those are present.
 
+mod util;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -272,7 +274,7 @@ fn shared() -> Option<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/k8s-misuse");
     let files = ["train.csv.gz", "train_labels.csv.gz"].map(|name| folder.join(name));
     if !files.iter().all(|path: &PathBuf| path.exists()) {
-        eprintln!("skipped: {} is not there", folder.display());
+        util::skip::skipped(&format!("{} is not there", folder.display()));
         return None;
     }
     let [data, labels] = files.map(|path| path.to_string_lossy().into_owned());

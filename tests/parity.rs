@@ -1,14 +1,14 @@
 //! `extract --profile cic` equals the reference meter on every column of every flow.
 
-#[path = "util/flow_csv.rs"]
-mod flow_csv;
+mod util;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use flow_csv::{FlowCsv, differences};
+use util::flow_csv::{FlowCsv, differences};
+use util::skip::skipped;
 
 const ORACLE: &str = ".oracle-ds.csv.gz";
 
@@ -21,8 +21,7 @@ fn rule_scenarios_and_random_streams_equal_the_reference() {
 fn real_captures_equal_the_reference() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
     if !folder.is_dir() {
-        println!("skipped: needs the real captures in {}", folder.display());
-        return;
+        return skipped(&format!("needs the real captures in {}", folder.display()));
     }
     assert!(check_folder(&folder) >= 78);
 }

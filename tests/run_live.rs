@@ -3,8 +3,6 @@
 
 #[path = "util/daemon.rs"]
 mod daemon;
-#[path = "util/netns.rs"]
-mod netns;
 mod util;
 
 use std::path::Path;
@@ -12,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use daemon::{Daemon, Ended};
-use netns::VethPair;
 use serde_json::Value;
 use tempfile::TempDir;
+use util::netns::{self, VethPair};
+use util::skip::skipped;
 use util::traffic::{Pace, Traffic};
 
 /// Everyday calls, a database, DNS, and a quick sweep: enough for alerts, within a second.
@@ -59,7 +58,7 @@ fn flows(path: &Path) -> Vec<String> {
 fn tcpdump_is_there() -> bool {
     let found = Command::new("tcpdump").arg("--version").output().is_ok();
     if !found {
-        println!("skipped: needs tcpdump");
+        skipped("needs tcpdump");
     }
     found
 }

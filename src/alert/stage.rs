@@ -20,6 +20,7 @@ pub struct AlertStage {
     dedup: Dedup,
     told_early: BTreeSet<FlowIdentity>,
     early_capacity: usize,
+    longest_flow: Micros,
     counts: AlertCounts,
 }
 
@@ -32,6 +33,8 @@ pub struct Limits {
     pub dedup_capacity: usize,
     /// Open flows with an early alert remembered at once.
     pub early_capacity: usize,
+    /// The longest that a flow can be open: an early alert whose flow's end was lost is forgotten after it.
+    pub longest_flow: Micros,
 }
 
 /// What the stage has counted since it began.
@@ -124,6 +127,7 @@ impl AlertStage {
             dedup: Dedup::new(limits.dedup_window, limits.dedup_capacity),
             told_early: BTreeSet::new(),
             early_capacity: limits.early_capacity,
+            longest_flow: limits.longest_flow,
             counts: AlertCounts::default(),
         }
     }
@@ -165,6 +169,11 @@ impl AlertStage {
         let (flow, label) = (FlowIdentity::of(facts), Some(label));
         if self.told_early.contains(&flow) {
             return Decision::Quiet;
+        }
+        if self.told_early.len() >= self.early_capacity {
+            // Only an overloaded queue loses ends; what it left behind must not silence later flows for good.
+            let longest = self.longest_flow;
+            self.told_early.retain(|told| facts.end - told.start <= longest);
         }
         if self.told_early.len() >= self.early_capacity {
             self.counts.early_overflow += 1;
@@ -269,12 +278,20 @@ impl FlowIdentity {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { dedup_window: DEDUP_WINDOW, dedup_capacity: CAPACITY, early_capacity: CAPACITY }
+        Self {
+            dedup_window: DEDUP_WINDOW,
+            dedup_capacity: CAPACITY,
+            early_capacity: CAPACITY,
+            longest_flow: LONGEST_FLOW,
+        }
     }
 }
 
 /// Kinds, and open flows, remembered at once: about 8 MB each at worst. Beyond, more lines are written than need be.
 const CAPACITY: usize = 65_536;
+
+/// Twice the default active timeout: timers are noticed well within it.
+const LONGEST_FLOW: Micros = Micros::from_secs(240);
 
 #[cfg(test)]
 mod tests {
@@ -349,7 +366,9 @@ mod tests {
             early_capacity in 0usize..3,
             alert_novel in any::<bool>(),
         ) {
-            let limits = Limits { dedup_window: Micros::from_secs(window), dedup_capacity, early_capacity };
+            let longest_flow = Micros::from_secs(20);
+            let limits =
+                Limits { dedup_window: Micros::from_secs(window), dedup_capacity, early_capacity, longest_flow };
             let mut stage = stage(limits, if alert_novel { NovelMode::Alert } else { NovelMode::Count });
             let mut tickets = Vec::new();
             let (mut lines, mut early_lines, mut told, mut predicted) = (0, 0, 0, 0);

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Data goes to stdout or `--output`; everything else to stderr.
 
+mod config;
 mod detection;
 mod evaluate;
 mod extract;
@@ -36,6 +37,8 @@ enum Command {
     Train(train::Args),
     /// Score a model on labelled flows
     Evaluate(evaluate::Args),
+    /// Check or print the configuration
+    Config(config::Args),
     /// List capture interfaces, and say which ones a choice means
     Interfaces(interfaces::InterfacesArgs),
 }
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),
     };
     match outcome {

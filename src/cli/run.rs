@@ -107,7 +107,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     tracing::info!("{}", introduce(&model));
     let policy =
         policy_of(&model, &config.alert.thresholds, config.alert.novel).map_err(|error| Usage(error.to_string()))?;
-    let limits = Limits { dedup_window: config.alert.dedup_window, ..Limits::default() };
+    let limits = Limits {
+        dedup_window: config.alert.dedup_window,
+        longest_flow: config.flow.active_timeout + config.flow.active_timeout,
+        ..Limits::default()
+    };
     let sink = match &config.alert.output {
         AlertOutput::Stdout => LineSink::stdout()?,
         AlertOutput::File(path) => LineSink::file(path)?,

@@ -75,12 +75,7 @@ impl Offline {
     }
 
     /// Everything in this thread.
-    fn alone<P, S>(
-        &self,
-        source: P,
-        mut shard: Shard<S>,
-        mut deliver: impl FnMut(Order, S::Item),
-    ) -> Ran<S, P::Error>
+    fn alone<P, S>(&self, source: P, mut shard: Shard<S>, mut deliver: impl FnMut(Order, S::Item)) -> Ran<S, P::Error>
     where
         P: PacketSource,
         S: Stage,

@@ -33,7 +33,6 @@ pub struct Metrics {
     flows_ended: IntCounterVec,
     flows_classified: IntCounterVec,
     flows_unclassified: IntCounterVec,
-    flows_evicted: IntCounterVec,
     alerts_emitted: IntCounterVec,
     alerts_early: IntCounterVec,
     alerts_suppressed: IntCounterVec,
@@ -132,7 +131,6 @@ impl Metrics {
             flows_created: r.counter("flows_created_total", "Flows begun; each part of a flow that the active timeout cuts counts.")?,
             flows_ended: r.counters("flows_ended_total", &["reason"], "Flows ended, by the reasons of IPFIX information element 136.")?,
             flows_early: r.counter("flows_early_total", "Verdicts on flows that were still open after the early-verdict time.")?,
-            flows_evicted: r.counters("flows_evicted_total", &["class"], "Flows evicted from a full table, by what made them the least valuable.")?,
             flows_classified: r.counters("flows_classified_total", &["label"], "Ended flows that got a verdict, by its label.")?,
             flows_unclassified: r.counters("flows_unclassified_total", &["reason"], "Ended flows that got no verdict.")?,
             flows_novel: r.counter("flows_novel_total", "Ended flows that are no attack by policy and unlike the model's benign traffic.")?,
@@ -216,12 +214,6 @@ impl Metrics {
     #[must_use]
     pub fn unclassified(&self, reason: &'static str) -> IntCounter {
         self.flows_unclassified.with_label_values(&[reason])
-    }
-
-    /// Flows evicted; `class` is a name that the program holds.
-    #[must_use]
-    pub fn evicted(&self, class: &'static str) -> IntCounter {
-        self.flows_evicted.with_label_values(&[class])
     }
 
     /// Predicted attacks held back for a reason.
@@ -329,7 +321,6 @@ mod tests {
         metrics.queue("records").depth.set(3);
         metrics.unparsed(Unparsed::NotIp).inc_by(2);
         metrics.unclassified("no_model").inc();
-        metrics.evicted("half_open").inc();
         metrics.lost("stdout", LossReason::Closed).inc();
         metrics.early_lost("stdout", LossReason::Closed).inc();
         metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::netns::End;
+use super::util::netns::End;
 
 pub struct Daemon {
     child: Child,

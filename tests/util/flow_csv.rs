@@ -16,13 +16,13 @@ const TOLERANCE: (f64, f64) = (1e-6, 1e-9);
 
 /// A CSV file in memory.
 #[derive(Debug)]
-pub(crate) struct FlowCsv {
+pub struct FlowCsv {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl FlowCsv {
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
         let mut rows =
             reader.records().map(|row| row.expect("a CSV row").iter().map(str::to_owned).collect::<Vec<_>>());
@@ -34,7 +34,7 @@ impl FlowCsv {
         Self { header, rows }
     }
 
-    pub(crate) fn read(path: &Path) -> Self {
+    pub fn read(path: &Path) -> Self {
         let mut bytes = Vec::new();
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         if path.extension().is_some_and(|extension| extension == "gz") {
@@ -46,12 +46,12 @@ impl FlowCsv {
         Self::parse(&bytes)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Leaves out the flows whose Flow ID is in the set.
-    pub(crate) fn without(mut self, ids: &HashSet<String>) -> Self {
+    pub fn without(mut self, ids: &HashSet<String>) -> Self {
         let column = self.header.iter().position(|name| name == "Flow ID").expect("a Flow ID column");
         self.rows.retain(|row| !ids.contains(&row[column]));
         self
@@ -70,7 +70,7 @@ impl FlowCsv {
 }
 
 /// Every difference between ours and the reference's, as text; empty when they agree.
-pub(crate) fn differences(ours: &FlowCsv, reference: &FlowCsv) -> Vec<String> {
+pub fn differences(ours: &FlowCsv, reference: &FlowCsv) -> Vec<String> {
     let mut found = Vec::new();
     if ours.header != reference.header {
         found.push(format!("headers differ: {:?} and {:?}", ours.header, reference.header));

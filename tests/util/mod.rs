@@ -5,6 +5,8 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses its own part of this module")]
 
 pub mod capture_file;
+pub mod flow_csv;
+pub mod netns;
 pub mod random;
 pub mod skip;
 pub mod traffic;

@@ -19,6 +19,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::skip;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Two namespaces, each with one end of a veth pair. No address is configured, so that no stack answers: what goes
@@ -105,14 +106,14 @@ impl Namespace {
     /// A new namespace with `lo` up, IPv6 off and nothing else. None, with the reason printed, where that cannot be.
     pub fn new(label: &str) -> Option<Self> {
         if let Err(reason) = possible() {
-            eprintln!("skipped: {reason}");
+            skip::skipped(&reason);
             return None;
         }
         let name = format!("{PREFIX}{}-{}-{label}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let made = Command::new("ip").args(["netns", "add", &name]).output().expect("ip has just run");
         let error = String::from_utf8_lossy(&made.stderr);
         if error.contains("not permitted") || error.contains("denied") {
-            eprintln!("skipped: this root may not make network namespaces: {}", error.trim());
+            skip::skipped(&format!("this root may not make network namespaces: {}", error.trim()));
             return None;
         }
         assert!(made.status.success(), "ip netns add {name}: {error}");

@@ -1,5 +1,7 @@
 //! How a test says that it cannot run here.
 
+#![allow(unreachable_pub, dead_code, reason = "a module of several test binaries")]
+
 use std::io::Write as _;
 
 /// Says that the running test is skipped, and why. `make test` collects the reasons and lists them at its end, since
