@@ -7,11 +7,20 @@ pub(super) fn write_integer(out: &mut Vec<u8>, value: i64) {
 
 /// Appends a double as Java does: at least one decimal; `1.0E7` style from 10⁷ up and below 10⁻³.
 pub(super) fn write_double(out: &mut Vec<u8>, value: f64) {
+    if value.to_bits() == 0 {
+        return out.extend_from_slice(b"0.0");
+    }
     if value.is_nan() {
         return out.extend_from_slice(b"NaN");
     }
     if value.is_infinite() {
         return out.extend_from_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
+    }
+    // Most cells are whole: counts, lengths, gaps of a single packet.
+    if value.fract() == 0.0 && WHOLE.contains(&value.abs()) {
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number below 10^7")]
+        write_integer(out, value as i64);
+        return out.extend_from_slice(b".0");
     }
     let mut buffer = ryu::Buffer::new();
     let shortest = buffer.format_finite(value);
@@ -46,6 +55,8 @@ fn write_scientific(out: &mut Vec<u8>, shortest: &str) {
     write_integer(out, exponent);
 }
 
+/// Whole magnitudes that are printed as an integer with `.0` behind it; 0 is not among them, for the sake of −0.
+const WHOLE: std::ops::Range<f64> = 1.0..1e7;
 /// Magnitudes that are printed without an exponent.
 const PLAIN: std::ops::Range<f64> = 1e-3..1e7;
 
@@ -67,6 +78,7 @@ mod tests {
             (-0.0, "-0.0"),
             (1.0, "1.0"),
             (17.833_333_333_333_332, "17.833333333333332"),
+            (-60.0, "-60.0"),
             (9_999_999.0, "9999999.0"),
             (1e7, "1.0E7"),
             (12_345_678.9, "1.23456789E7"),
