@@ -4,7 +4,10 @@
 //! [`eve`] writes it as Suricata EVE JSON. Nothing here does I/O or reads a clock: time is packet time, and what a
 //! sink could not write comes back through [`AlertStage::lost`].
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 #[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod alert;

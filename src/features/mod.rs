@@ -3,8 +3,10 @@
 //! [`Profile`] is chosen once, at construction; [`extract`] turns a [`FlowRecord`] into a [`FeatureVector`]
 //! of all numeric columns. No I/O, no allocation.
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod activity;
 mod bulk;

@@ -3,6 +3,11 @@
 //! A [`Model`] is read from an [artifact](mod@artifact) and never changes; a [`Classifier`] borrows it and holds what one thread needs
 //! to ask it. Nothing here reads a file or a clock.
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod artifact;
 mod classifier;
 mod knn;

@@ -142,6 +142,12 @@ impl Alerting {
         self.stage.counts()
     }
 
+    /// The sink's name as a metric label.
+    #[must_use]
+    pub const fn sink_name(&self) -> &'static str {
+        self.sink.name()
+    }
+
     /// Where lines go.
     pub const fn sink(&mut self) -> &mut LineSink {
         &mut self.sink

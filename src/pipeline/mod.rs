@@ -7,6 +7,11 @@
 //! source -> dissector -> clock =batches=> N shards =released=> merge -> deliver
 //! ```
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+#![deny(clippy::cast_sign_loss, clippy::panic)]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod alerting;
 mod counters;
 mod detect;

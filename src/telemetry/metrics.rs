@@ -158,6 +158,18 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Has every series whose labels are fixed stand at 0 from the start, so that a rate can be told from its first count;
+    /// `sink` is where alerts go.
+    pub fn begin(&self, sink: &'static str) {
+        Unparsed::ALL.into_iter().for_each(|reason| drop(self.unparsed(reason)));
+        EndReason::ALL.into_iter().for_each(|reason| drop(self.ended(reason)));
+        SuppressReason::ALL.into_iter().for_each(|reason| drop(self.suppressed(reason)));
+        for reason in LossReason::ALL {
+            drop(self.lost(sink, reason));
+            drop(self.early_lost(sink, reason));
+        }
+    }
+
     /// The handles of one interface, by its configured name or pattern.
     #[must_use]
     pub fn interface(&self, name: &str) -> InterfaceMetrics {

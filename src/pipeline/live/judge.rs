@@ -9,9 +9,9 @@ use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
 use crate::features::{FeatureVector, Profile};
 use crate::flow::{FlowEvent, FlowRecord};
-use crate::model::{Model, Verdict};
+use crate::model::{LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, Outcome, Taken};
-use crate::pipeline::counters::Verdicts;
+use crate::pipeline::counters::{Unclassified, Verdicts};
 use crate::pipeline::detect::{Detector, Judged};
 use crate::pipeline::flow_log;
 use crate::sink::LineSink;
@@ -29,7 +29,8 @@ pub(super) struct Judging<'m> {
     log_lines_lost: u64,
     interfaces: Vec<Arc<str>>,
     metrics: Arc<Metrics>,
-    by_label: Vec<AlertMetrics>,
+    /// By the label's position; benign ones raise no alert.
+    by_label: Vec<Option<AlertMetrics>>,
     novel_alerts: AlertMetrics,
     queue: QueueMetrics,
     clock: Clock,
@@ -51,7 +52,12 @@ impl<'m> Judging<'m> {
     ) -> Self {
         let metrics = Arc::clone(&telemetry.metrics);
         let severity = |label: &String| taxonomy::class(label).map_or(Severity::Medium, |class| class.severity);
-        let by_label = model.labels().iter().map(|label| metrics.alerts(label, severity(label))).collect();
+        let tells = |label: &String| !taxonomy::is_benign(label);
+        let alerts_of = |label: &String| tells(label).then(|| metrics.alerts(label, severity(label)));
+        let by_label = model.labels().iter().map(alerts_of).collect();
+        metrics.begin(alerting.sink_name());
+        model.labels().iter().for_each(|label| drop(metrics.classified(label)));
+        Unclassified::ALL.into_iter().for_each(|reason| drop(metrics.unclassified(reason.name())));
         Self {
             detector: Detector::new(model, profile),
             model,
@@ -143,11 +149,12 @@ impl<'m> Judging<'m> {
         if self.alerting.waiting() == 0 {
             return;
         }
-        let sink = self.alerting.sink().name();
+        let sink = self.alerting.sink_name();
         let Self { alerting, metrics, by_label, novel_alerts, .. } = self;
         alerting.flush(|outcome| match outcome {
             Outcome::Written(told) => {
-                let alerts = told.label.map_or(Some(&*novel_alerts), |label| by_label.get(usize::from(label.0)));
+                let of_label = |label: LabelId| by_label.get(usize::from(label.0)).and_then(Option::as_ref);
+                let alerts = told.label.map_or(Some(&*novel_alerts), of_label);
                 if let Some(alerts) = alerts {
                     if told.early { alerts.early.inc() } else { alerts.emitted.inc() }
                 }
