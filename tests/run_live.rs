@@ -155,18 +155,7 @@ fn three_workers_see_live_what_replay_sees_offline() {
 fn alerts_metrics_and_the_model_are_told_while_it_runs() {
     let Some(bed) = VethPair::new("told") else { return };
     let folder = TempDir::new().expect("a folder");
-    let mut t = Traffic::new(5);
-    for n in 0..40u16 {
-        let client = format!("10.244.1.66:{}", 40_000 + n);
-        // A scanner's requests: short, answered with a small error page.
-        t.tcp(client.as_str(), "10.244.1.30:1880")
-            .at(f64::from(n) * 0.01)
-            .pace(Pace::NODE)
-            .request(340)
-            .response(413)
-            .close();
-    }
-    t.write_pcap(&folder.path().join("scan.pcap"));
+    scan(40).write_pcap(&folder.path().join("scan.pcap"));
     let mut daemon = Daemon::start(&bed.right, &[]);
     bed.left.replay_file(&folder.path().join("scan.pcap"), 5_000);
     daemon.until("the scan is told of", |daemon| {
@@ -194,6 +183,45 @@ fn alerts_metrics_and_the_model_are_told_while_it_runs() {
     assert_eq!(alerts[0]["flowshrike"]["label"], "recon");
 }
 
+/// Requests of a scanner, each a flow that the default model calls reconnaissance.
+fn scan(requests: u16) -> Traffic {
+    let mut t = Traffic::new(5);
+    for n in 0..requests {
+        let client = format!("10.244.1.66:{}", 40_000 + n);
+        // Short, and answered with a small error page.
+        t.tcp(client.as_str(), "10.244.1.30:1880")
+            .at(f64::from(n) * 0.01)
+            .pace(Pace::NODE)
+            .request(340)
+            .response(413)
+            .close();
+    }
+    t
+}
+
+#[test]
+fn a_reader_that_takes_nothing_costs_alerts_and_not_the_daemon() {
+    let Some(bed) = VethPair::new("stuck") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    scan(400).write_pcap(&at("scan.pcap"));
+    std::fs::write(at("config.yaml"), "alert:\n  dedup_window: off\n").expect("a file");
+    let (config, summary) = (at("config.yaml"), at("summary.json"));
+    let arguments = ["--config", config.to_str().expect("UTF-8"), "--summary", summary.to_str().expect("UTF-8")];
+    // Its stdout is a pipe that nobody reads; 400 alerts are several times what a pipe holds.
+    let mut daemon = Daemon::start(&bed.right, &arguments);
+    bed.left.replay_file(&at("scan.pcap"), 5_000);
+    daemon.until("alerts are lost", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_alerts_lost_total{reason=\"blocked\"") >= 1.0
+    });
+    let ended = daemon.stop_unread("TERM");
+    let summary = json(&summary);
+    assert_balanced(&ended, &summary);
+    let lines = ended.stdout.lines().count() as u64;
+    assert_eq!(summary["alerts"]["emitted"].as_u64(), Some(lines), "what was counted as written is there");
+    assert!(summary["alerts"]["lost"].as_u64() > Some(0));
+}
+
 #[test]
 fn a_lost_interface_is_not_ready_until_it_is_back() {
     let Some(bed) = VethPair::new("lost") else { return };
@@ -205,7 +233,9 @@ fn a_lost_interface_is_not_ready_until_it_is_back() {
     bed.left.namespace.link_up(&bed.left.interface);
     bed.right.namespace.link_up(&bed.right.interface);
     daemon.until("it is ready again", |daemon| daemon.get(&bed.right, "/readyz").0 == 200);
-    assert_eq!(daemon.metric(&bed.right, "flowshrike_interface_reopens_total"), 1.0);
+    daemon.until("the return is counted", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_interface_reopens_total") == 1.0
+    });
     let ended = daemon.stop("TERM");
     assert!(ended.status.success(), "{}", ended.log);
 }

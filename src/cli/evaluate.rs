@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::dataset::{self, Query};
+use crate::model::MAX_BYTES;
 use crate::model::Model;
-use crate::model::artifact::MAX_BYTES;
 use crate::train::{self, Evaluation};
 
 /// Options of `evaluate`.

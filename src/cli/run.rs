@@ -29,7 +29,8 @@ use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness, logging};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AUTO_RULE)]
 pub(super) struct Args {
-    /// Interface to capture on: a name, /regex/, any or auto; may be given several times [default: auto]
+    /// Interface to capture on: a name, several with commas, /regex/, any or auto; may be given several times
+    /// [default: auto]
     #[arg(long, short, value_name = "NAME")]
     interface: Vec<String>,
 
@@ -113,10 +114,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         ..Limits::default()
     };
     let sink = match &config.alert.output {
-        AlertOutput::Stdout => LineSink::stdout()?,
-        AlertOutput::File(path) => LineSink::file(path)?,
+        AlertOutput::Stdout => LineSink::stdout()?.impatient(),
+        AlertOutput::File(path) => LineSink::file(path)?.impatient(),
     };
-    let flow_log = args.flows.as_deref().map(LineSink::file).transpose()?;
+    let flow_log = args.flows.as_deref().map(LineSink::file).transpose()?.map(LineSink::impatient);
 
     let telemetry = Telemetry {
         metrics: Arc::new(Metrics::new().context("metrics cannot be set up")?),
@@ -162,8 +163,8 @@ impl Args {
             overrides.extend(value.map(|value| Override { key, value, flag }));
         };
         let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        for name in &self.interface {
-            set("capture.interfaces", "--interface", Some(name.clone()));
+        for name in self.interface.iter().flat_map(|names| names_in(names)) {
+            set("capture.interfaces", "--interface", Some(name.to_owned()));
         }
         for name in &self.exclude {
             set("capture.exclude", "--exclude", Some(name.clone()));
@@ -266,6 +267,11 @@ fn finish(end: &LiveEnd, model: &Model, path: Option<&Path>, ran: Duration) -> a
         Some(failure) => Err(failure.clone().into()),
         None => Ok(()),
     }
+}
+
+/// Names with commas between them; a /regular expression/ may hold commas of its own.
+fn names_in(text: &str) -> Vec<&str> {
+    if text.starts_with('/') { vec![text] } else { text.split(',').map(str::trim).collect() }
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -10,7 +10,7 @@ pub use csv::{DatasetError, Query, read};
 use sha2::{Digest, Sha256};
 
 use crate::features::FeatureId;
-use crate::model::artifact::hex;
+use crate::model::hex;
 
 /// Labelled flows in the order in which they were read.
 #[derive(Clone, Debug, PartialEq)]

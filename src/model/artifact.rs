@@ -10,84 +10,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Model;
+use super::digest::sha256_hex;
+use super::error::{ArtifactError, FORMAT_VERSION, MAX_BYTES};
 use super::parts::{ModelParts, assemble};
-use super::transform::MapError;
-
-/// Why bytes are not a model that this program can run.
-#[derive(Debug, thiserror::Error)]
-pub enum ArtifactError {
-    /// Larger than [`MAX_BYTES`].
-    #[error("model of {0} bytes: at most {MAX_BYTES} are read")]
-    TooLarge(usize),
-    /// The first line is not our header.
-    #[error("not a flowshrike model: {0}")]
-    NotAModel(&'static str),
-    /// Made by a newer program.
-    #[error(
-        "model format version {found} is newer than this program, which reads version {FORMAT_VERSION}: update flowshrike"
-    )]
-    Newer {
-        /// The version that the header names.
-        found: u32,
-    },
-    /// Version 0, which never was.
-    #[error("model format version {0} does not exist")]
-    NoSuchVersion(u32),
-    /// Cut off or extended.
-    #[error("model is damaged: the payload has {found} bytes and the header says {expected}")]
-    Length {
-        /// What the header says.
-        expected: u64,
-        /// What is there.
-        found: u64,
-    },
-    /// Changed after it was made.
-    #[error("model is damaged: the payload's SHA-256 is {found} and the header says {expected}")]
-    Checksum {
-        /// What the header says.
-        expected: String,
-        /// What the payload has.
-        found: String,
-    },
-    /// The payload is not the JSON that it should be.
-    #[error("model payload: {0}")]
-    Payload(#[from] serde_json::Error),
-    /// The feature schema has changed since.
-    #[error(
-        "model was made for another feature schema ({found}, ours is {expected}): train it again with this program"
-    )]
-    Schema {
-        /// Hash for these features in this program.
-        expected: String,
-        /// Hash in the model.
-        found: String,
-    },
-    /// A column that the schema does not have.
-    #[error("model reads the unknown feature `{0}`")]
-    UnknownFeature(String),
-    /// A column that differs between profiles, in a model that says it has none.
-    #[error("model reads `{0}`, which differs between profiles, but is marked `portable_only`")]
-    NotPortable(&'static str),
-    /// A feature's quantile map breaks a rule.
-    #[error("model transform of `{feature}`: {error}")]
-    Map {
-        /// The column.
-        feature: String,
-        /// The rule.
-        error: MapError,
-    },
-    /// Any other rule of the format.
-    #[error("model field `{field}`: {problem}")]
-    Field {
-        /// The JSON field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
 
 /// First line of the file.
 #[derive(Serialize, Deserialize)]
@@ -160,25 +87,10 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], ArtifactError> {
     Ok(payload)
 }
 
-/// SHA-256 in hexadecimal.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What the header calls the format.
 const FORMAT: &str = "flowshrike-model";
-/// The version that this program writes and reads.
-const FORMAT_VERSION: u32 = 1;
 /// A header has about 150 bytes; whoever reads another file as a model hears so without a search for a line end.
 const MAX_HEADER: usize = 4096;
-/// Greatest file: a million points of a dozen features have about 200 MB.
-pub const MAX_BYTES: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The model: a raw flow goes in, a [`Verdict`] comes out; the transform lives here, never in the caller.
 //!
-//! A [`Model`] is read from an [artifact](mod@artifact) and never changes; a [`Classifier`] borrows it and holds what one thread needs
+//! A [`Model`] is read from an artifact and never changes; a [`Classifier`] borrows it and holds what one thread needs
 //! to ask it. Nothing here reads a file or a clock.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
@@ -8,8 +8,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod artifact;
+mod artifact;
 mod classifier;
+mod digest;
+mod error;
 mod knn;
 mod novelty;
 mod parts;
@@ -19,8 +21,10 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-pub use artifact::ArtifactError;
 pub use classifier::Classifier;
+pub(crate) use digest::hex;
+pub use digest::sha256_hex;
+pub use error::{ArtifactError, MAX_BYTES};
 pub use novelty::TELLING;
 pub(crate) use parts::WEIGHTING;
 pub use parts::{MAX_POINTS, MapParts, ModelParts, Provenance, schema_sha256};

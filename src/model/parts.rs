@@ -9,7 +9,8 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::artifact::{ArtifactError, sha256_hex};
+use super::digest::sha256_hex;
+use super::error::ArtifactError;
 use super::transform::{QuantileMap, Transform};
 use super::{LabelId, Model};
 use crate::features::{Feature, FeatureId, Profile};

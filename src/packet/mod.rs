@@ -1,8 +1,8 @@
 //! Frame bytes become one small `Copy` value, [`PacketMeta`]; nothing behind this line sees wire bytes.
 //!
 //! Two readings exist, chosen once with the profile ([`Dissector::new`]): the standard one
-//! ([`standard`]: link layers, IPv4 and IPv6 with extension headers, lengths from IP headers) and
-//! the one that repeats the reference meter's header walk ([`reference`](mod@reference)) for data sets and proofs.
+//! (`standard`: link layers, IPv4 and IPv6 with extension headers, lengths from IP headers) and
+//! the one that repeats the reference meter's header walk (`reference`) for data sets and proofs.
 //! What cannot be read is an [`Unparsed`] reason, which the caller counts; it is never an error.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::throttle::Throttle;
 
@@ -21,6 +22,8 @@ pub struct LineSink {
     /// The last write stopped within a line; the next begins by ending it.
     torn: bool,
     last_loss: Option<LossReason>,
+    /// How long a reader may take nothing before lines are given up; `None` waits as long as it takes.
+    patience: Option<Duration>,
     warnings: Throttle,
 }
 
@@ -108,7 +111,14 @@ impl LineSink {
 
     fn new(output: Output) -> Self {
         let warnings = Throttle::new(WARNING_INTERVAL);
-        Self { output, batch: Vec::new(), ends: Vec::new(), torn: false, last_loss: None, warnings }
+        Self { output, batch: Vec::new(), ends: Vec::new(), torn: false, last_loss: None, patience: None, warnings }
+    }
+
+    /// Gives lines up, and counts them as lost, where the reader has taken nothing for a second: a daemon must go on,
+    /// and stop when it is told to. Without this the sink waits, as a filter in a pipe must.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { patience: Some(PATIENCE), ..self }
     }
 
     /// The sink's name as a metric label.
@@ -171,6 +181,9 @@ impl LineSink {
 
     /// How many bytes of the batch went out, and what stopped the rest.
     fn write(&mut self) -> (usize, Option<(LossReason, io::Error)>) {
+        // Who has just taken nothing for so long is not waited for again until something went through.
+        let is_blocked = self.last_loss == Some(LossReason::Blocked);
+        let patience = self.patience.map(|patience| if is_blocked { Duration::ZERO } else { patience });
         let file = match &mut self.output {
             Output::Handle(file) => file,
             Output::Path { path, file } => match OpenFile::current(path, file, &mut self.torn) {
@@ -179,12 +192,12 @@ impl LineSink {
             },
         };
         if self.torn {
-            match write_all(file, b"\n") {
+            match write_all(file, b"\n", patience) {
                 (_, None) => self.torn = false,
                 (_, Some(error)) => return (0, Some((LossReason::of(&error), error))),
             }
         }
-        let (bytes, error) = write_all(file, &self.batch);
+        let (bytes, error) = write_all(file, &self.batch, patience);
         (bytes, error.map(|error| (LossReason::of(&error), error)))
     }
 }
@@ -238,25 +251,45 @@ impl OpenFile {
     }
 }
 
-/// Writes all of `bytes`, or as many as go; a descriptor that does not block is waited for.
-fn write_all(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+/// Writes all of `bytes`, or as many as go before the reader has taken nothing for `patience`.
+///
+/// A pipe that reports room has room for [`PIPE_ROOM`] bytes; more at a time could block for ever.
+fn write_all(file: &mut File, bytes: &[u8], patience: Option<Duration>) -> (usize, Option<io::Error>) {
+    let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
     let mut done = 0;
-    let mut waited = false;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-        match file.write(rest) {
+        let piece = if is_regular || patience.is_none() { rest } else { whole_lines(rest) };
+        if !is_regular && patience.is_some() && !has_room(file, patience) {
+            return (done, Some(io::Error::from(ErrorKind::WouldBlock)));
+        }
+        match file.write(piece) {
             Ok(0) => return (done, Some(io::Error::from(ErrorKind::WriteZero))),
-            Ok(count) => (done, waited) = (done + count, false),
+            Ok(count) => done += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock && !waited => {
-                waited = true;
-                let mut wanted = [PollFd::new(file, PollFlags::OUT)];
-                // Interrupted or not, the next write tells how things stand.
-                poll(&mut wanted, Some(&BLOCKED_TIMEOUT)).ok();
-            }
+            // Somebody made the descriptor one that does not block.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && has_room(file, patience) => {}
             Err(error) => return (done, Some(error)),
         }
     }
     (done, None)
+}
+
+/// As many whole lines as a pipe with room takes at once, so that none is torn; of a longer line, what fits.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let Some(fits) = bytes.get(..PIPE_ROOM) else { return bytes };
+    let end = fits.iter().rposition(|&byte| byte == b'\n').map_or(PIPE_ROOM, |newline| newline + 1);
+    fits.get(..end).unwrap_or(fits)
+}
+
+/// Whether the descriptor can be written to, or has failed so that a write tells why, within `patience`.
+fn has_room(file: &File, patience: Option<Duration>) -> bool {
+    let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    loop {
+        match poll(&mut [PollFd::new(file, PollFlags::OUT)], timeout.as_ref()) {
+            Err(Errno::INTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 /// Alerts name hosts and what they do: for the daemon's user and group only.
@@ -264,7 +297,9 @@ const FILE_MODE: u32 = 0o640;
 /// A person who looks sees it; a log that someone pays for by volume does not grow.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// Queues before the sink are bounded: a reader that takes nothing for this long costs alerts, not the daemon.
-const BLOCKED_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(1);
+/// PIPE_BUF on Linux.
+const PIPE_ROOM: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -351,10 +386,16 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_lost_and_the_next_stands_alone() {
+        for blocks in [true, false] {
+            a_torn_line(blocks);
+        }
+    }
+
+    fn a_torn_line(blocks: bool) {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let writer = std::os::fd::OwnedFd::from(writer);
-        rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can be made not to block");
-        let mut sink = LineSink::handle(File::from(writer));
+        rustix::io::ioctl_fionbio(&writer, !blocks).expect("a pipe can be made not to block");
+        let mut sink = LineSink::handle(File::from(writer)).impatient();
         // Two long lines fill the pipe within the second one; nobody reads for a second.
         let long = "x".repeat(50_000);
         push(&mut sink, &[&long, &long, "after"]);

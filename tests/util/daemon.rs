@@ -121,6 +121,15 @@ impl Daemon {
         self.wait(began)
     }
 
+    /// As [`Daemon::stop`], but nobody reads its stdout before it has ended.
+    pub fn stop_unread(mut self, signal: &str) -> Ended {
+        let began = Instant::now();
+        self.signal(signal);
+        self.child.wait().expect("a child");
+        let took = began.elapsed();
+        Ended { took, ..self.wait(began) }
+    }
+
     /// Waits until it has ended.
     pub fn wait(&mut self, began: Instant) -> Ended {
         let mut stdout = String::new();
