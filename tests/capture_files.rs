@@ -268,6 +268,19 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
+fn a_capture_is_never_overwritten() {
+    let (folder, frames) = (Folder::new(), ethernet());
+    let bytes = Pcap::default().write(&frames);
+    let file = folder.file("plain.pcap", &bytes);
+    let path = file.to_str().expect("UTF-8");
+    let (code, _, stderr) = extract_saying(&["--output", path], &[&file]);
+    assert!(code == Some(2) && stderr.contains("overwritten"), "{stderr}");
+    let replay = flowshrike(&["replay", "--summary", path], &[&file]);
+    assert_eq!(replay.status.code(), Some(2));
+    assert_eq!(std::fs::read(&file).expect("the file"), bytes);
+}
+
+#[test]
 fn json_lines_hold_the_same_values() {
     let (folder, frames) = (Folder::new(), ethernet());
     let file = folder.file("plain.pcap", &Pcap::default().write(&frames));

@@ -151,6 +151,21 @@ fn a_flow_that_stays_open_is_told_of_early_and_its_end_is_suppressed() {
 }
 
 #[test]
+fn the_daemons_configuration_counts_and_flags_stand_above_it() {
+    let folder = TempDir::new().expect("a folder");
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, "flow:\n  max_flows: 10\n  idle_timeout: 2s\nalert:\n  dedup_window: off\n")
+        .expect("a file");
+    let config = config.to_str().expect("UTF-8");
+    let summary = balanced(&["--config", config], &[&demo()]);
+    assert!(summary["flows"]["ended"]["lack_of_resources"].as_u64() > Some(0));
+    assert_eq!(summary["alerts"]["suppressed"].as_u64(), Some(0));
+    let summary = balanced(&["--config", config, "--max-flows", "1000", "--dedup-window", "60"], &[&demo()]);
+    assert_eq!(summary["flows"]["ended"]["lack_of_resources"].as_u64(), Some(0));
+    assert!(summary["alerts"]["suppressed"].as_u64() > Some(0));
+}
+
+#[test]
 fn a_model_that_cannot_be_used_is_refused_before_anything_is_read() {
     let folder = TempDir::new().expect("a folder");
     let bad = folder.path().join("bad.fsm");
@@ -160,6 +175,7 @@ fn a_model_that_cannot_be_used_is_refused_before_anything_is_read() {
         (vec!["--model", "/nonexistent.fsm"], 1, "/nonexistent.fsm"),
         (vec!["--threshold", "nonsense=0.5"], 2, "nonsense"),
         (vec!["--threshold", "recon=7"], 2, "between 0 and 1"),
+        (vec!["--config", "/nonexistent.yaml"], 2, "/nonexistent.yaml"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_flowshrike"))
             .arg("replay")

@@ -1,13 +1,16 @@
 //! Flags of the commands that detect: which model, what is told, where to.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::alert::Limits;
+use crate::config::Config;
 use crate::features::Profile;
+use crate::flow::{FlowPolicy, Lifecycle};
 use crate::model::Model;
+use crate::pipeline::limits;
 
 /// Reads a model artifact, or takes the one that is part of the program; checks that it can serve the profile.
 pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Result<Model> {
@@ -20,6 +23,30 @@ pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Resul
     };
     model.serves(profile)?;
     Ok(model)
+}
+
+/// The rules of flows that a configuration asks for.
+pub(super) fn flow_policy(config: &Config) -> FlowPolicy {
+    let flow = &config.flow;
+    FlowPolicy {
+        lifecycle: Lifecycle::Timed { idle_timeout: flow.idle_timeout, early_verdict: flow.early_verdict },
+        active_timeout: flow.active_timeout,
+        ..FlowPolicy::standard()
+    }
+}
+
+/// The bound on live flows that a configuration asks for, else what fits.
+pub(super) fn max_flows(config: &Config, profile: Profile) -> usize {
+    config.flow.max_flows.unwrap_or_else(|| limits::default_max_flows(profile))
+}
+
+/// What the alert stage remembers.
+pub(super) fn alert_limits(config: &Config) -> Limits {
+    Limits {
+        dedup_window: config.alert.dedup_window,
+        longest_flow: config.flow.active_timeout + config.flow.active_timeout,
+        ..Limits::default()
+    }
 }
 
 /// One line on what the model knows, for every run: traffic unlike it will look strange.
@@ -42,9 +69,4 @@ pub(super) fn threshold(text: &str) -> Result<(String, f32), String> {
     } else {
         Err("a score lies between 0 and 1".into())
     }
-}
-
-/// Thresholds by label; the last of a label counts.
-pub(super) fn thresholds(pairs: &[(String, f32)]) -> BTreeMap<String, f32> {
-    pairs.iter().cloned().collect()
 }

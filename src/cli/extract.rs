@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::inputs::{Inputs, Taker};
+use super::inputs::{Defaults, Inputs, Taker};
 use super::output;
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FlowRecord, community_id};
@@ -40,7 +40,8 @@ enum Format {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let plan = args.inputs.plan(args.profile)?;
+    args.inputs.spare(args.output.as_deref())?;
+    let plan = args.inputs.plan(args.profile, Defaults::of(args.profile))?;
     let mut rows = Writer { output: output::open(args.output.as_deref())?, buffer: Vec::with_capacity(2 * FLUSH_AT) };
     if args.format == Format::Csv {
         csv::write_header(&mut rows.buffer);

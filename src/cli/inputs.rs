@@ -1,7 +1,8 @@
 //! Capture files as a command's input: which, how they are run, what is said of damaged ones.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -9,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
 use crate::features::Profile;
-use crate::flow::Lifecycle;
+use crate::flow::{FlowPolicy, Lifecycle};
 use crate::packet::Frame;
 use crate::pipeline::{Merged, Offline, OfflineError, Stage, Totals, limits};
 use crate::time::Micros;
@@ -32,9 +33,9 @@ pub(super) struct Inputs {
     #[arg(long)]
     strict: bool,
 
-    /// Worker threads; the output is the same for any number
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    workers: u16,
+    /// Worker threads; the output is the same for any number [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
 
     /// Most flows kept at a time over all workers [default: 1,000,000 or what 40 % of the memory holds, whichever
     /// is less; with `--profile cic`, what 80 % of the free memory holds]
@@ -158,17 +159,28 @@ impl<S> Ran<S> {
     }
 }
 
+/// What runs where no flag says otherwise.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) policy: FlowPolicy,
+    pub(super) max_flows: usize,
+    pub(super) workers: usize,
+}
+
+impl Defaults {
+    /// The profile's own rules.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self { policy: profile.flow_policy(), max_flows: limits::default_max_flows(profile), workers: 1 }
+    }
+}
+
 impl Inputs {
     /// Checks the flags against each other.
-    pub(super) fn plan(&self, profile: Profile) -> anyhow::Result<Plan<'_>> {
-        Ok(Plan { inputs: self, offline: self.offline(profile)? })
-    }
-
-    fn offline(&self, profile: Profile) -> anyhow::Result<Offline> {
+    pub(super) fn plan(&self, profile: Profile, defaults: Defaults) -> anyhow::Result<Plan<'_>> {
         if self.files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
             bail!(Usage("standard input (`-`) can be read only once".to_owned()));
         }
-        let mut policy = profile.flow_policy();
+        let Defaults { mut policy, max_flows, workers } = defaults;
         match (&mut policy.lifecycle, self.idle_timeout) {
             (Lifecycle::Timed { idle_timeout, .. }, Some(seconds)) => *idle_timeout = Micros::from_secs(seconds.into()),
             (Lifecycle::Reference, Some(_)) => {
@@ -187,13 +199,24 @@ impl Inputs {
             Some(seconds) => policy.active_timeout = Micros::from_secs(seconds.into()),
             None => {}
         }
-        Ok(Offline {
+        let offline = Offline {
             profile,
             policy,
-            workers: self.workers.into(),
-            max_flows: self.max_flows.map_or_else(|| limits::default_max_flows(profile), |n| n as usize),
+            workers: self.workers.map_or(workers, usize::from),
+            max_flows: self.max_flows.map_or(max_flows, |n| n as usize),
             batch: self.batch as usize,
-        })
+        };
+        Ok(Plan { inputs: self, offline })
+    }
+
+    /// Refuses an output that would overwrite one of the captures.
+    pub(super) fn spare(&self, output: Option<&Path>) -> Result<(), Usage> {
+        let identity = |path: &Path| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
+        let Some((path, written)) = output.and_then(|path| Some((path, identity(path)?))) else { return Ok(()) };
+        if self.files.iter().any(|file| identity(file) == Some(written)) {
+            return Err(Usage(format!("{} is a capture to be read: it would be overwritten", path.display())));
+        }
+        Ok(())
     }
 
     /// Bytes of all files, unless one has no size.

@@ -8,10 +8,11 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::Usage;
-use super::detection::{introduce, load_model, threshold, thresholds};
-use super::inputs::{Inputs, Taker};
+use super::detection::{alert_limits, flow_policy, introduce, load_model, max_flows, threshold};
+use super::inputs::{Defaults, Inputs, Taker};
 use super::output::{self, write_whole};
-use crate::alert::{Limits, NovelMode};
+use crate::alert::NovelMode;
+use crate::config::Config;
 use crate::features::Profile;
 use crate::pipeline::{Alerting, Detector, Judge, Judged, Passed, Summary, Verdicts, policy_of};
 use crate::sink::LineSink;
@@ -22,6 +23,11 @@ use crate::time::Micros;
 pub(super) struct Args {
     #[command(flatten)]
     inputs: Inputs,
+
+    /// Configuration file of the daemon (YAML): its `flow`, `model` and `alert` sections count here too, but not
+    /// where alerts go
+    #[arg(long, value_name = "FILE", env = "FLOWSHRIKE_CONFIG")]
+    config: Option<PathBuf>,
 
     /// The model to ask [default: the one that is part of the program]
     #[arg(long, short, value_name = "MODEL")]
@@ -48,23 +54,46 @@ pub(super) struct Args {
     alert_novel: bool,
 
     /// Hold back alerts like one before (same source, destination, port and label) for this many seconds; 0 for never
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    dedup_window: u32,
+    /// [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    dedup_window: Option<u32>,
+}
+
+impl Args {
+    /// The configuration as the daemon would read it, with this command's flags above it.
+    fn load(&self) -> Result<Config, Usage> {
+        let mut config =
+            Config::load(self.config.as_deref(), std::env::vars_os(), &[]).map_err(|error| Usage(error.to_string()))?;
+        config.model = self.model.clone().or(config.model);
+        config.alert.thresholds.extend(self.threshold.iter().cloned());
+        if self.alert_novel {
+            config.alert.novel = NovelMode::Alert;
+        }
+        if let Some(seconds) = self.dedup_window {
+            config.alert.dedup_window = Micros::from_secs(seconds.into());
+        }
+        Ok(config)
+    }
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let profile = Profile::Standard;
-    let plan = args.inputs.plan(profile)?;
-    let model = load_model(args.model.as_deref(), profile)?;
-    let novel = if args.alert_novel { NovelMode::Alert } else { NovelMode::Count };
-    let policy = policy_of(&model, &thresholds(&args.threshold), novel).map_err(|error| Usage(error.to_string()))?;
+    let config = args.load()?;
+    let defaults =
+        Defaults { policy: flow_policy(&config), max_flows: max_flows(&config, profile), workers: config.flow.workers };
+    for output in [&args.output, &args.summary, &args.flows] {
+        args.inputs.spare(output.as_deref())?;
+    }
+    let plan = args.inputs.plan(profile, defaults)?;
+    let model = load_model(config.model.as_deref(), profile)?;
+    let policy =
+        policy_of(&model, &config.alert.thresholds, config.alert.novel).map_err(|error| Usage(error.to_string()))?;
     let sink = match &args.output {
         Some(path) => LineSink::file(path)?,
         None => LineSink::stdout()?,
     };
-    let limits = Limits { dedup_window: Micros::from_secs(args.dedup_window.into()), ..Limits::default() };
-    let alerting = Alerting::new(&model, policy.clone(), limits, sink);
+    let alerting = Alerting::new(&model, policy.clone(), alert_limits(&config), sink);
     eprintln!("flowshrike: {}", introduce(&model));
 
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]

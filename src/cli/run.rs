@@ -8,19 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::Usage;
-use super::detection::{introduce, load_model};
+use super::detection::{alert_limits, flow_policy, introduce, load_model, max_flows};
 use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
 use super::signals;
-use crate::alert::Limits;
 use crate::capture::{LiveCapture, LiveError, LiveSettings, Selection, interfaces, select};
 use crate::config::{AlertOutput, Config, Override};
 use crate::features::Profile;
-use crate::flow::{FlowPolicy, Lifecycle};
 use crate::model::Model;
-use crate::pipeline::{
-    Alerting, Live, LiveEnd, LiveInterface, Stop, Summary, Telemetry, identity_of, limits, policy_of,
-};
+use crate::pipeline::{Alerting, Live, LiveEnd, LiveInterface, Stop, Summary, Telemetry, identity_of, policy_of};
 use crate::serve::{AdminState, Bounds, HttpServer, ModelCard, router};
 use crate::sink::LineSink;
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness, logging};
@@ -108,11 +104,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     tracing::info!("{}", introduce(&model));
     let policy =
         policy_of(&model, &config.alert.thresholds, config.alert.novel).map_err(|error| Usage(error.to_string()))?;
-    let limits = Limits {
-        dedup_window: config.alert.dedup_window,
-        longest_flow: config.flow.active_timeout + config.flow.active_timeout,
-        ..Limits::default()
-    };
     let sink = match &config.alert.output {
         AlertOutput::Stdout => LineSink::stdout()?.impatient(),
         AlertOutput::File(path) => LineSink::file(path)?.impatient(),
@@ -137,10 +128,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         interfaces,
         policy: flow_policy(&config),
         profile,
-        max_flows: config.flow.max_flows.unwrap_or_else(|| limits::default_max_flows(profile)),
+        max_flows: max_flows(&config, profile),
         workers: config.flow.workers,
         seed: RandomState::new().hash_one(()),
-        alerting: Alerting::new(&model, policy.clone(), limits, sink),
+        alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink),
         model: &model,
         alert_policy: policy,
         flow_log,
@@ -181,15 +172,6 @@ impl Args {
         set("log.level", "--log-level", self.log_level.clone());
         set("log.format", "--log-format", self.log_format.clone());
         Config::load(self.config.as_deref(), std::env::vars_os(), &overrides).map_err(|error| Usage(error.to_string()))
-    }
-}
-
-fn flow_policy(config: &Config) -> FlowPolicy {
-    let flow = &config.flow;
-    FlowPolicy {
-        lifecycle: Lifecycle::Timed { idle_timeout: flow.idle_timeout, early_verdict: flow.early_verdict },
-        active_timeout: flow.active_timeout,
-        ..FlowPolicy::standard()
     }
 }
 

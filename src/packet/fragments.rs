@@ -67,8 +67,8 @@ impl Fragments {
                         && first.protocol == packet.protocol
                         && packet.time - first.time <= LIFETIME
                 };
-                let (wrapped, newest) = self.ring.split_at(self.oldest.min(self.ring.len()));
-                let mut newest_first = wrapped.iter().rev().chain(newest.iter().rev());
+                let (newer, older) = self.ring.split_at(self.oldest.min(self.ring.len()));
+                let mut newest_first = newer.iter().rev().chain(older.iter().rev());
                 if let Some(first) = newest_first.find(is_its_first) {
                     packet.src_port = first.src_port;
                     packet.dst_port = first.dst_port;
