@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 .ci/setup.sh test
 
 log=$(mktemp)
-FLOWSHRIKE_SKIPPED=$(mktemp)
-export FLOWSHRIKE_SKIPPED
-trap 'rm -f "$log" "$FLOWSHRIKE_SKIPPED"' EXIT
+SKIPPED_TESTS=$(mktemp)
+export SKIPPED_TESTS
+trap 'rm -f "$log" "$SKIPPED_TESTS"' EXIT
 
 status=0
 cargo test --locked --doc </dev/null || status=$?
@@ -22,10 +22,10 @@ else
         END { printf "%d passed, %d failed, %d skipped", passed, failed, ignored }' "$log")
 fi
 
-if [[ -s "$FLOWSHRIKE_SKIPPED" ]]; then
+if [[ -s "$SKIPPED_TESTS" ]]; then
     echo
     echo "skipped here:"
-    sort "$FLOWSHRIKE_SKIPPED" | sed 's/^/    /'
+    sort "$SKIPPED_TESTS" | sed 's/^/    /'
     echo "$summary"
 fi
 exit "$status"

@@ -112,8 +112,7 @@ impl LiveCapture {
 
     fn attach(&mut self) -> Result<(), LiveError> {
         let mut handle = Handle::open(&self.settings)?;
-        let counts = handle.counts().map_err(|error| self.settings.failed(&error))?;
-        self.tally.begin(counts, handle.losses().unwrap_or(0));
+        self.tally.begin(handle.before, handle.losses().unwrap_or(0));
         self.handle = Some(handle);
         if std::mem::take(&mut self.lost) {
             self.tally.reopened();
@@ -166,6 +165,8 @@ struct Handle {
     /// None for `any`.
     index: Option<u32>,
     routing: Option<Routing>,
+    /// The counters before the first packet that can be delivered.
+    before: HandleCounts,
     /// libpcap has refused to go on; the ring may still hold packets.
     ending: bool,
 }
@@ -190,7 +191,14 @@ impl Handle {
         let link = u32::try_from(capture.get_datalink().0).map_or(LinkType::Other(u32::MAX), LinkType::from_number);
         let index = facts.as_ref().map(|facts| facts.index);
         let loopback = facts.is_some_and(|facts| facts.kind == Kind::Loopback);
-        let mut handle = Self { capture, link, index, routing: Routing::open().ok(), ending: false };
+        let mut handle = Self {
+            capture,
+            link,
+            index,
+            routing: Routing::open().ok(),
+            before: HandleCounts::default(),
+            ending: false,
+        };
         handle.set_filter(settings, loopback)?;
         Ok(handle)
     }
@@ -217,6 +225,8 @@ impl Handle {
             (None, None) => ONCE_ON_ANY.to_owned(),
             (Some(_), wanted) => wanted.unwrap_or_default().to_owned(),
         };
+        // Taken while nothing is let in: a packet between the filter and the counters would be delivered and not counted.
+        self.before = self.counts().map_err(|error| settings.failed(&error))?;
         self.capture.filter(&program, true).map_err(|error| settings.bad_filter(&program, &error))
     }
 

@@ -16,7 +16,7 @@ pub fn skipped(reason: &str) {
     let thread = std::thread::current();
     let line = format!("{}: {reason}\n", thread.name().unwrap_or("a test"));
     eprint!("skipped: {line}");
-    if let Some(path) = std::env::var_os("FLOWSHRIKE_SKIPPED") {
+    if let Some(path) = std::env::var_os("SKIPPED_TESTS") {
         // One write call, so that lines of parallel tests do not mix.
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
         if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
