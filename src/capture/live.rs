@@ -111,7 +111,7 @@ impl LiveCapture {
     }
 
     fn attach(&mut self) -> Result<(), LiveError> {
-        let mut handle = Handle::open(&self.settings)?;
+        let handle = Handle::open(&self.settings)?;
         self.tally.begin(handle.before, handle.losses().unwrap_or(0));
         self.handle = Some(handle);
         if std::mem::take(&mut self.lost) {
