@@ -154,8 +154,7 @@ fn a_flow_that_stays_open_is_told_of_early_and_its_end_is_suppressed() {
 fn the_daemons_configuration_counts_and_flags_stand_above_it() {
     let folder = TempDir::new().expect("a folder");
     let config = folder.path().join("config.yaml");
-    std::fs::write(&config, "flow:\n  max_flows: 16\n  idle_timeout: 2s\nalert:\n  dedup_window: off\n")
-        .expect("a file");
+    std::fs::write(&config, "flow:\n  max_flows: 16\nalert:\n  dedup_window: off\n").expect("a file");
     let config = config.to_str().expect("UTF-8");
     let summary = balanced(&["--config", config], &[&demo()]);
     assert!(summary["flows"]["ended"]["lack_of_resources"].as_u64() > Some(0));
