@@ -260,6 +260,31 @@ fn a_quiet_interface_times_flows_out_and_stops_at_once() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once() {
+    let Some(bed) = VethPair::new("twice") else { return };
+    let daemon = Daemon::start(&bed.right, &[]);
+    // Both signals wait while it is stopped, so they come one right after the other.
+    for signal in ["STOP", "TERM", "INT"] {
+        daemon.signal(signal);
+    }
+    let ended = daemon.stop("CONT");
+    assert!(matches!(ended.status.code(), Some(130 | 143)), "{}:\n{}", ended.status, ended.log);
+}
+
+#[test]
+fn copies_on_any_are_warned_of_in_log_and_metric() {
+    let Some(bed) = VethPair::new("copies") else { return };
+    let mut command = bed.right.command(env!("CARGO_BIN_EXE_flowshrike"));
+    command.args(["run", "--interface", "any", "--listen", "127.0.0.1:0"]);
+    let mut daemon = Daemon::spawn(&bed.right, command);
+    daemon.until("the metric tells it", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_interface_duplicates_possible{interface=\"any\"}") == 1.0
+    });
+    let ended = daemon.stop("TERM");
+    assert!(ended.status.success() && ended.log.contains("any_shows_copies"), "{}", ended.log);
+}
+
+#[test]
 fn what_cannot_run_is_refused_with_a_reason() {
     let run = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_flowshrike"))
