@@ -64,7 +64,7 @@ impl FlowWorker {
         if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event)) {
             tracing::error!("{full}");
         }
-        if batch.len() >= EVENTS {
+        if !batch.is_empty() && batch.len().is_multiple_of(EVENTS) {
             self.hand_on();
         }
     }
@@ -82,13 +82,15 @@ impl FlowWorker {
         self.hand_on();
     }
 
-    /// Gives the judge what there is; what does not fit in its queue goes without a verdict.
+    /// Gives the judge what there is. A small batch waits while the judge has work anyway, so that the queue's places
+    /// hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
     pub(super) fn hand_on(&mut self) {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() || (self.batch.len() < EVENTS && !self.events.is_empty()) {
             return;
         }
         match self.events.try_send(std::mem::take(&mut self.batch)) {
             Ok(()) => {}
+            Err(TrySendError::Full(events)) if events.len() < MOST_WAITING => self.batch = events,
             Err(TrySendError::Full(events) | TrySendError::Disconnected(events)) => self.leave_unjudged(&events),
         }
     }
@@ -206,5 +208,7 @@ impl Dispatch {
 
 /// Events in a batch: what the judge works off in a millisecond or two.
 const EVENTS: usize = 256;
+/// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
+const MOST_WAITING: usize = 8_192;
 /// How often the shared metrics are brought up to date.
 pub(super) const PUBLISH_MILLIS: u64 = 250;
