@@ -285,6 +285,30 @@ fn copies_on_any_are_warned_of_in_log_and_metric() {
 }
 
 #[test]
+fn several_interfaces_are_read_and_alerts_name_theirs() {
+    let Some(bed) = VethPair::new("several") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let capture = folder.path().join("scan.pcap");
+    scan(30).write_pcap(&capture);
+    let (interface, right) = (&bed.right.interface, &bed.right);
+    let mut command = right.command(env!("CARGO_BIN_EXE_flowshrike"));
+    command.args(["run", "--interface", &format!("{interface},lo"), "--listen", "127.0.0.1:0"]);
+    let mut daemon = Daemon::spawn(right, command);
+    let sent = bed.left.replay_file(&capture, 5_000);
+    let received = |daemon: &Daemon, interface: &str| {
+        daemon.metric(right, &format!("flowshrike_packets_received_total{{interface=\"{interface}\"}}"))
+    };
+    // The requests for metrics themselves pass over loopback.
+    daemon.until("both are read", |daemon| received(daemon, interface) == sent as f64 && received(daemon, "lo") > 0.0);
+    daemon.until("the scan is told of", |daemon| daemon.metric(right, "flowshrike_alerts_emitted_total") >= 1.0);
+    let ended = daemon.stop("TERM");
+    assert!(ended.status.success(), "{}", ended.log);
+    let alerts: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_scan = alerts.iter().filter(|alert| alert["src_ip"] == "10.244.1.66");
+    assert!(of_scan.clone().count() >= 1 && of_scan.into_iter().all(|alert| alert["in_iface"] == interface.as_str()));
+}
+
+#[test]
 fn what_cannot_run_is_refused_with_a_reason() {
     let run = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_flowshrike"))
