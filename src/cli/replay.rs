@@ -106,7 +106,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         flows.flush().context("cannot write the flows")?;
     }
     let mut verdicts = Verdicts::new(model.labels().len());
-    ran.stages.iter().for_each(|stage| verdicts.add(&stage.verdicts()));
+    for stage in &ran.stages {
+        verdicts.add(&stage.verdicts());
+        teller.alerting.count_novel(stage.novel());
+    }
     let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts());
     eprint!("{}", summary.table(began.elapsed().as_secs_f64()));
     if let Some(path) = &args.summary {

@@ -116,6 +116,11 @@ impl Alerting {
         }
     }
 
+    /// Counts novel flows that policy only counts and that did not come through [`Alerting::take`].
+    pub const fn count_novel(&mut self, flows: u64) {
+        self.stage.count_novel(flows);
+    }
+
     /// Writes the waiting lines, and says what became of each.
     pub fn flush(&mut self, mut told: impl FnMut(Outcome)) -> Flushed {
         let flushed = self.sink.flush();

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::worker::Told;
 use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
 use crate::features::{FeatureVector, Profile};
-use crate::flow::{FlowEvent, FlowRecord};
+use crate::flow::FlowRecord;
 use crate::model::{LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
@@ -78,7 +79,7 @@ impl<'m> Judging<'m> {
     }
 
     /// Works off events until their senders are gone.
-    pub(super) fn run(mut self, events: &Receiver<Vec<FlowEvent>>, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
+    pub(super) fn run(mut self, events: &Receiver<Vec<Told>>, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
         self.queue.capacity.set(i64::try_from(events.capacity().unwrap_or_default()).unwrap_or(i64::MAX));
         loop {
             let more = match events.recv_timeout(WAIT) {
@@ -103,11 +104,8 @@ impl<'m> Judging<'m> {
         (self.detector.verdicts(), self.alerting.counts())
     }
 
-    fn judge(&mut self, event: &FlowEvent) {
-        let (record, is_end) = match event {
-            FlowEvent::Ended(record) => (record, true),
-            FlowEvent::Early(record) => (record, false),
-        };
+    fn judge(&mut self, Told { record, is_end }: &Told) {
+        let is_end = *is_end;
         #[expect(clippy::disallowed_methods, reason = "an edge: how long a verdict takes")]
         let began = Instant::now();
         let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };

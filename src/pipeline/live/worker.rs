@@ -3,22 +3,39 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use foldhash::fast::FixedState;
 
 use super::{QUIET_LAG, WAIT, wall_clock};
-use crate::flow::{ClockReading, EndReason, FlowEvent, FlowKey, FlowPolicy, FlowTable, PacketClock, TableCounters};
+use crate::flow::{
+    ClockReading, EndReason, FlowEvent, FlowHasher, FlowPolicy, FlowRecord, FlowTable, PacketClock, TableCounters,
+};
 use crate::packet::PacketMeta;
 use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
 use crate::telemetry::{Clock, Heartbeat, Metrics, QueueMetrics};
 use crate::time::Micros;
+
+/// An event of the table, on its way to the judge.
+pub(super) struct Told {
+    pub(super) record: FlowRecord,
+    /// The flow has ended; else it is open, and its end will follow.
+    pub(super) is_end: bool,
+}
+
+impl From<FlowEvent<'_>> for Told {
+    fn from(event: FlowEvent<'_>) -> Self {
+        match event {
+            FlowEvent::Ended(record) => Self { record: record.clone(), is_end: true },
+            FlowEvent::Early(record) => Self { record: record.clone(), is_end: false },
+        }
+    }
+}
 
 /// One worker's flows.
 pub(super) struct FlowWorker {
     table: FlowTable,
     clock: PacketClock,
     clock_steps: u64,
-    batch: Vec<FlowEvent>,
-    events: Sender<Vec<FlowEvent>>,
+    batch: Vec<Told>,
+    events: Sender<Vec<Told>>,
     unjudged: Verdicts,
     metrics: Arc<Metrics>,
     events_dropped: QueueMetrics,
@@ -30,7 +47,7 @@ impl FlowWorker {
         policy: &FlowPolicy,
         max_flows: usize,
         seed: u64,
-        events: Sender<Vec<FlowEvent>>,
+        events: Sender<Vec<Told>>,
         metrics: &Arc<Metrics>,
     ) -> Self {
         Self {
@@ -57,11 +74,11 @@ impl FlowWorker {
                     seconds = (before - now).as_secs_f64(),
                     "the capture's clock went back: flows are flushed"
                 );
-                table.flush(EndReason::Forced, before, &mut |event| batch.push(event));
+                table.flush(EndReason::Forced, before, &mut |event| batch.push(event.into()));
                 now
             }
         };
-        if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event)) {
+        if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event.into())) {
             tracing::error!("{full}");
         }
         if !batch.is_empty() && batch.len().is_multiple_of(EVENTS) {
@@ -76,7 +93,7 @@ impl FlowWorker {
         if let Some(seen) = clock.now() {
             let now = seen.max(wall_clock() - QUIET_LAG);
             if let ClockReading::At(now) = clock.observe(now) {
-                table.advance(now, &mut |event| batch.push(event));
+                table.advance(now, &mut |event| batch.push(event.into()));
             }
         }
         self.hand_on();
@@ -151,7 +168,7 @@ impl FlowWorker {
         let Self { table, clock, batch, events, .. } = &mut self;
         let now = clock.now().unwrap_or(Micros::ZERO);
         table.flush(EndReason::Forced, now, &mut |event| {
-            batch.push(event);
+            batch.push(event.into());
             // A table of a million flows must not become one batch.
             if batch.len() >= EVENTS && events.send(std::mem::take(batch)).is_err() {
                 tracing::error!("the judge has gone before the flows");
@@ -166,8 +183,8 @@ impl FlowWorker {
         (totals, self.unjudged)
     }
 
-    fn leave_unjudged(&mut self, events: &[FlowEvent]) {
-        let ended = events.iter().filter(|event| matches!(event, FlowEvent::Ended(_))).count() as u64;
+    fn leave_unjudged(&mut self, events: &[Told]) {
+        let ended = events.iter().filter(|event| event.is_end).count() as u64;
         if let Some(count) = self.unjudged.unclassified.get_mut(Unclassified::QueueFull.index()) {
             *count = count.saturating_add(ended);
         }
@@ -179,18 +196,17 @@ impl FlowWorker {
 pub(super) struct Dispatch {
     workers: Vec<Sender<Vec<PacketMeta>>>,
     batches: Vec<Vec<PacketMeta>>,
-    hash: FixedState,
+    hasher: FlowHasher,
 }
 
 impl Dispatch {
     pub(super) fn new(workers: Vec<Sender<Vec<PacketMeta>>>, seed: u64) -> Self {
         let batches = workers.iter().map(|_| Vec::new()).collect();
-        Self { workers, batches, hash: FixedState::with_seed(seed) }
+        Self { workers, batches, hasher: FlowHasher::with_seed(seed) }
     }
 
     pub(super) fn packet(&mut self, packet: &PacketMeta) {
-        let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
-        let worker = usize::try_from(high % self.workers.len().max(1) as u64).unwrap_or_default();
+        let worker = self.hasher.of(packet).shard(self.workers.len());
         if let Some(batch) = self.batches.get_mut(worker) {
             batch.push(*packet);
         }
