@@ -96,7 +96,7 @@ fn replay_whole(bencher: Bencher<'_, '_>, input: &str) {
     };
     bencher.counter(ItemsCount::new(frames(input).len())).bench_local(|| {
         let mut stages = vec![Verdicts(Detector::new(&model, Profile::Standard))];
-        offline.run(open(input), &mut stages, |_, ()| ()).0.packets.received
+        offline.run(open(input), &mut stages, |_, ()| None).0.packets.received
     });
 }
 

@@ -44,6 +44,7 @@ fn verdicts(model: &Model, profile: Profile, capture: &Path) -> HashMap<Same, Ve
     let file = CaptureFile::open(capture).expect("a capture");
     let (_, outcome) = offline.run(file, &mut stages, |_, (same, verdict)| {
         found.insert(same, verdict);
+        None
     });
     outcome.expect("a whole capture");
     found

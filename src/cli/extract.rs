@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if args.format == Format::Csv {
         csv::write_header(&mut rows.buffer);
     }
-    let ran = plan.run(|| Rows { profile: args.profile, format: args.format }, &mut rows);
+    let ran = plan.run(|| Rows { profile: args.profile, format: args.format, spare: Vec::new() }, &mut rows);
     rows.write()?;
     rows.output.flush().context("cannot write the flows")?;
     ran?.report()
@@ -67,9 +67,12 @@ impl Writer {
 }
 
 impl Taker<Vec<u8>> for Writer {
-    fn take(&mut self, row: Vec<u8>) -> anyhow::Result<()> {
+    fn take(&mut self, row: Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
         self.buffer.extend_from_slice(&row);
-        if self.buffer.len() >= FLUSH_AT { self.write() } else { Ok(()) }
+        if self.buffer.len() >= FLUSH_AT {
+            self.write()?;
+        }
+        Ok(Some(row))
     }
 
     fn capture_end(&mut self, _: &str) -> anyhow::Result<()> {
@@ -81,6 +84,8 @@ impl Taker<Vec<u8>> for Writer {
 struct Rows {
     profile: Profile,
     format: Format,
+    /// Rows that were written.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Stage for Rows {
@@ -88,7 +93,7 @@ impl Stage for Rows {
 
     fn ended(&mut self, record: &FlowRecord) -> Option<Vec<u8>> {
         let features = features::extract(record, self.profile);
-        let mut row = Vec::with_capacity(ROW);
+        let mut row = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(ROW));
         match self.format {
             Format::Csv => csv::write_row(&mut row, record, &features, self.profile),
             Format::Jsonl => json::write_line(&mut row, record, &features, self.profile, |row| {
@@ -102,9 +107,19 @@ impl Stage for Rows {
     fn early(&mut self, _: &FlowRecord) -> Option<Vec<u8>> {
         None
     }
+
+    fn recycle(&mut self, mut row: Vec<u8>) {
+        // At the end of a capture a whole table's rows may wait: few will be needed again.
+        if self.spare.len() < MOST_SPARE {
+            row.clear();
+            self.spare.push(row);
+        }
+    }
 }
 
 /// Rows gathered before a write.
 const FLUSH_AT: usize = 256 * 1024;
 /// An ordinary row is shorter.
-const ROW: usize = 1024;
+const ROW: usize = 768;
+/// Written rows that are kept to be used again: as many as wait at a time in most captures.
+const MOST_SPARE: usize = 8192;

@@ -65,8 +65,8 @@ pub(super) struct Plan<'a> {
 
 /// Takes a run's results in order.
 pub(super) trait Taker<T> {
-    /// One result.
-    fn take(&mut self, item: T) -> anyhow::Result<()>;
+    /// One result; gives it back if its memory can be used again.
+    fn take(&mut self, item: T) -> anyhow::Result<Option<T>>;
 
     /// A capture has ended; `name` is its file's, or its files'.
     fn capture_end(&mut self, name: &str) -> anyhow::Result<()>;
@@ -122,9 +122,13 @@ impl Plan<'_> {
         let files = sources.len() as u64;
         let mut refused = Ok(());
         let take = |_, item| {
-            if refused.is_ok() {
-                refused = taker.take(item);
+            if refused.is_err() {
+                return None;
             }
+            taker.take(item).unwrap_or_else(|error| {
+                refused = Err(error);
+                None
+            })
         };
         let (counts, outcome) = match <[Watched; 1]>::try_from(sources) {
             Ok([source]) => self.offline.run(source, &mut ran.stages, take),

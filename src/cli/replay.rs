@@ -127,13 +127,13 @@ struct Teller {
 }
 
 impl Taker<Passed> for Teller {
-    fn take(&mut self, passed: Passed) -> anyhow::Result<()> {
+    fn take(&mut self, passed: Passed) -> anyhow::Result<Option<Passed>> {
         let Passed { judged, line } = passed;
         self.capture.extend(judged);
-        match (&mut self.flows, line) {
-            (Some(flows), Some(line)) => flows.write_all(&line).context("cannot write the flows"),
-            _ => Ok(()),
+        if let (Some(flows), Some(line)) = (&mut self.flows, line) {
+            flows.write_all(&line).context("cannot write the flows")?;
         }
+        Ok(None)
     }
 
     /// The order is (end time, start time, five-tuple); an early verdict stands before the end that it was before.

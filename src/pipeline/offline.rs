@@ -43,14 +43,15 @@ pub enum OfflineError<E> {
 }
 
 impl Offline {
-    /// Runs one capture: `stages` are one for each worker, `deliver` takes the results in order.
+    /// Runs one capture: `stages` are one for each worker, `deliver` takes the results in order and may give back one whose
+    /// memory its stage can use again.
     ///
     /// Returns the counts, and what stopped the capture before its end, if anything did.
     pub fn run<P, S>(
         &self,
         source: P,
         stages: &mut Vec<S>,
-        deliver: impl FnMut(Order, S::Item),
+        deliver: impl FnMut(Order, S::Item) -> Option<S::Item>,
     ) -> (Totals, Result<(), OfflineError<P::Error>>)
     where
         P: PacketSource + Send,
@@ -74,7 +75,7 @@ impl Offline {
     }
 
     /// Everything in this thread.
-    fn alone<P, S>(&self, source: P, mut shard: Shard<S>, mut deliver: impl FnMut(Order, S::Item)) -> Ran<S, P::Error>
+    fn alone<P, S>(&self, source: P, mut shard: Shard<S>, mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>) -> Ran<S, P::Error>
     where
         P: PacketSource,
         S: Stage,
@@ -102,7 +103,7 @@ impl Offline {
         &self,
         source: P,
         shards: Vec<Shard<S>>,
-        mut deliver: impl FnMut(Order, S::Item),
+        mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>,
     ) -> Ran<S, P::Error>
     where
         P: PacketSource + Send,
@@ -137,9 +138,9 @@ impl Offline {
                     *known = mark;
                 }
                 let safe = marks.iter().min().copied().unwrap_or(Mark::START);
-                merge.release(safe, &mut deliver);
+                merge.release(safe, |order, item| drop(deliver(order, item)));
             }
-            merge.release(Mark::END, &mut deliver);
+            merge.release(Mark::END, |order, item| drop(deliver(order, item)));
             let mut outcome = Ok(());
             let mut kept = Vec::with_capacity(workers.len());
             for worker in workers {

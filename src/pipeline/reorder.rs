@@ -78,11 +78,12 @@ impl<T> Reorder<T> {
         for (order, item) in self.waiting.drain(..ready) {
             deliver(order, item);
         }
-        self.look_at = self.waiting.len().saturating_mul(2).max(GATHERED);
+        let kept = self.waiting.len();
+        self.look_at = kept.saturating_add((kept / 4).max(GATHERED));
     }
 }
 
-/// Results gathered before a look: some megabytes of rows.
-const GATHERED: usize = 2048;
-/// A timer is noticed within two ticks of the wheel (0.26 s); one second leaves room.
-const TIMER_LAG: Micros = Micros::from_secs(1);
+/// Results gathered before a look, at least: about a megabyte of rows.
+const GATHERED: usize = 1024;
+/// A timer is noticed within two ticks of the wheel (0.26 s); three leave room, and more would keep more rows waiting.
+const TIMER_LAG: Micros = Micros::from_millis(400);

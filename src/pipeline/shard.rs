@@ -14,6 +14,11 @@ pub trait Stage: Send {
 
     /// A flow is still open after the early-verdict time.
     fn early(&mut self, record: &FlowRecord) -> Option<Self::Item>;
+
+    /// An item that has been delivered, so that its memory can be used again.
+    fn recycle(&mut self, item: Self::Item) {
+        drop(item);
+    }
 }
 
 /// A table, its stage, and results in order.
@@ -66,9 +71,14 @@ impl<S: Stage> Shard<S> {
         Mark::behind(self.outlet.epoch, self.outlet.clock)
     }
 
-    /// Hands out, in order, the results before `mark`.
-    pub(super) fn release(&mut self, mark: Mark, deliver: impl FnMut(Order, S::Item)) {
-        self.outlet.results.release(mark, deliver);
+    /// Hands out, in order, the results before `mark`, and takes back what `deliver` returns.
+    pub(super) fn release(&mut self, mark: Mark, mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>) {
+        let Outlet { stage, results, .. } = &mut self.outlet;
+        results.release(mark, |order, item| {
+            if let Some(used) = deliver(order, item) {
+                stage.recycle(used);
+            }
+        });
     }
 
     /// Gives away all results so far; those before the mark are complete.
