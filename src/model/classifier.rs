@@ -1,16 +1,15 @@
 //! One thread's way to ask a model: indexes over its points, and scratch memory that is used again for each flow.
 
-use super::knn::{Neighbour, Neighbours, vote};
+use super::knn::{Neighbour, Neighbours, Points, vote};
 use super::novelty::{TELLING, telling};
-use super::{LabelId, Model, Telling, Verdict};
+use super::{Model, Telling, Verdict};
 use crate::features::FeatureVector;
 
 /// Classifies flows by one model. Each thread has its own.
 pub struct Classifier<'m> {
     model: &'m Model,
     /// `None` only for points without coordinates, which no artifact has.
-    all: Option<Neighbours<'m>>,
-    benign: Option<Neighbours<'m>>,
+    neighbours: Option<Neighbours<'m>>,
     scratch: Scratch,
     non_finite: u64,
 }
@@ -27,10 +26,15 @@ struct Scratch {
 impl<'m> Classifier<'m> {
     /// Indexes the model's points.
     pub(super) fn new(model: &'m Model) -> Self {
+        let points = Points {
+            all: &model.points,
+            labels: &model.point_labels,
+            benign: &model.benign,
+            benign_label: model.benign_label,
+        };
         Self {
             model,
-            all: Neighbours::new(&model.points).ok(),
-            benign: Neighbours::new(&model.benign).ok(),
+            neighbours: Neighbours::new(points).ok(),
             scratch: Scratch { votes: vec![0.0; model.labels().len()], ..Scratch::default() },
             non_finite: 0,
         }
@@ -53,16 +57,10 @@ impl<'m> Classifier<'m> {
 
     /// What the model says of a row of values in its own feature order.
     pub fn classify_row(&mut self, row: &[f64]) -> Verdict {
-        let Self { model, all, benign, scratch, non_finite } = self;
+        let Self { model, neighbours, scratch, non_finite } = self;
         *non_finite += u64::from(model.transform.apply(row, &mut scratch.point));
-        let label_of = |row: usize| model.point_labels.get(row).copied().unwrap_or(model.benign_label);
-        if let Some(all) = all {
-            all.nearest(&scratch.point, model.k(), label_of, &mut scratch.found);
-        }
+        let near = neighbours.as_mut().and_then(|n| n.search(&scratch.point, model.k(), &mut scratch.found));
         let (label, score) = vote(&scratch.found, &mut scratch.votes).unwrap_or((model.benign_label, 0.0));
-        // Where a benign point is among the neighbours, it is the nearest benign one; else the benign points are asked.
-        let near = scratch.found.iter().find(|neighbour| model.is_benign(neighbour.label)).copied();
-        let near = near.or_else(|| nearest_benign(benign.as_ref(), model.benign_label, scratch));
         let novelty = near.map_or(0.0, |neighbour| neighbour.squared.sqrt());
         Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() }
     }
@@ -78,10 +76,10 @@ impl<'m> Classifier<'m> {
 
     /// The same for a row of values in the model's feature order.
     pub fn explain_row(&mut self, row: &[f64]) -> [Option<Telling>; TELLING] {
-        let Self { model, benign, scratch, .. } = self;
+        let Self { model, neighbours, scratch, .. } = self;
         model.transform.apply(row, &mut scratch.point);
-        let near = nearest_benign(benign.as_ref(), model.benign_label, scratch);
-        let point = near.and_then(|near| model.benign.outer_iter().nth(near.row));
+        let near = neighbours.as_mut().and_then(|n| n.search(&scratch.point, 1, &mut scratch.found));
+        let point = near.and_then(|near| model.points.outer_iter().nth(near.row));
         match point.as_ref().and_then(|point| point.as_slice()) {
             Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
             None => [None; TELLING],
@@ -101,12 +99,6 @@ impl<'m> Classifier<'m> {
         let value = |&id| if flow.is_undefined(id) { 0.0 } else { flow.get(id) };
         row.extend(self.model.features().iter().map(value));
     }
-}
-
-/// The benign point nearest to the point in `scratch`.
-fn nearest_benign(index: Option<&Neighbours<'_>>, label: LabelId, scratch: &mut Scratch) -> Option<Neighbour> {
-    index?.nearest(&scratch.point, 1, |_| label, &mut scratch.found);
-    scratch.found.first().copied()
 }
 
 #[cfg(test)]
