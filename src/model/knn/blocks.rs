@@ -4,14 +4,14 @@
 //! each column), from which the scan knows how near its points can be at best.
 
 use super::codes::{Codes, Encoded, Pair};
-use super::kernel::{BLOCK, Lanes};
+use super::kernel::{BLOCK, Columns, Lanes};
 use super::{LabelId, NoIndex};
 
 /// Blocks of points, the benign ones first.
 pub(super) struct Blocks {
     blocks: Vec<Block>,
     /// Pairs of columns of all blocks, block by block.
-    pairs: Vec<Lanes<Pair>>,
+    pairs: Vec<Columns>,
     /// Boxes of all blocks, 64 blocks a group: least and greatest codes, column by column.
     boxes: Vec<[Lanes<u8>; 2]>,
     width: usize,
@@ -67,7 +67,7 @@ impl Blocks {
 
     /// A block, and its columns in pairs.
     #[inline(always)]
-    pub(super) fn get(&self, block: usize) -> Option<(&Block, &[Lanes<Pair>])> {
+    pub(super) fn get(&self, block: usize) -> Option<(&Block, &[Columns])> {
         let start = block.checked_mul(self.width)?;
         Some((self.blocks.get(block)?, self.pairs.get(start..)?.get(..self.width)?))
     }
@@ -104,7 +104,7 @@ impl Blocks {
                     }
                 }
             }
-            self.pairs.push(lanes);
+            self.pairs.push(Columns(lanes));
         }
     }
 }

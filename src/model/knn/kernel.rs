@@ -10,6 +10,11 @@ pub(super) const BLOCK: usize = 64;
 /// One number for each point of a block.
 pub(super) type Lanes<T> = [T; BLOCK];
 
+/// Two columns of a block. Its place in memory lets one register be read from one cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Columns(pub(super) Lanes<Pair>);
+
 use super::codes::Pair;
 
 /// Sums of products by one instruction set.
@@ -17,7 +22,7 @@ pub(super) trait Kernel: Copy {
     /// Squared distances, in codes, from the query to each point of a block, modulo 2^16.
     ///
     /// `norms` are the points' squared norms and `norm` the query's: |p - q|² = |p|² + |q|² - 2pq.
-    fn distances(self, norms: &Lanes<u16>, pairs: &[Lanes<Pair>], norm: u16, query: &[Pair]) -> Lanes<u16>;
+    fn distances(self, norms: &Lanes<u16>, pairs: &[Columns], norm: u16, query: &[Pair]) -> Lanes<u16>;
 
     /// Which lanes are at most `limit`: bit i for lane i.
     fn within(self, lanes: &Lanes<u16>, limit: u16) -> u64;
@@ -29,9 +34,9 @@ pub(super) struct Plain;
 
 impl Kernel for Plain {
     #[inline(always)]
-    fn distances(self, norms: &Lanes<u16>, pairs: &[Lanes<Pair>], norm: u16, query: &[Pair]) -> Lanes<u16> {
+    fn distances(self, norms: &Lanes<u16>, pairs: &[Columns], norm: u16, query: &[Pair]) -> Lanes<u16> {
         let mut sums = [0_u16; BLOCK];
-        for (column, &query) in pairs.iter().zip(query) {
+        for (Columns(column), &query) in pairs.iter().zip(query) {
             let [even, odd] = query.to_le_bytes().map(u16::from);
             for (sum, &pair) in sums.iter_mut().zip(column) {
                 let products = (pair & 0xff).wrapping_mul(even).wrapping_add((pair >> 8).wrapping_mul(odd));
@@ -64,13 +69,13 @@ mod x86 {
     use pulp::x86::{V3, V4};
     use pulp::{cast, i16x16, i16x32, u16x16, u16x32};
 
-    use super::{BLOCK, Kernel, Lanes, Pair, Plain, finish};
+    use super::{BLOCK, Columns, Kernel, Lanes, Pair, Plain, finish};
 
     impl Kernel for V3 {
         #[inline(always)]
-        fn distances(self, norms: &Lanes<u16>, pairs: &[Lanes<Pair>], norm: u16, query: &[Pair]) -> Lanes<u16> {
+        fn distances(self, norms: &Lanes<u16>, pairs: &[Columns], norm: u16, query: &[Pair]) -> Lanes<u16> {
             let mut sums = [self.splat_u16x16(0); BLOCK / 16];
-            for (column, &query) in pairs.iter().zip(query) {
+            for (Columns(column), &query) in pairs.iter().zip(query) {
                 let query = cast(self.splat_u16x16(query));
                 let column: [u16x16; BLOCK / 16] = cast(*column);
                 for (sum, pairs) in sums.iter_mut().zip(column) {
@@ -92,9 +97,9 @@ mod x86 {
 
     impl Kernel for V4 {
         #[inline(always)]
-        fn distances(self, norms: &Lanes<u16>, pairs: &[Lanes<Pair>], norm: u16, query: &[Pair]) -> Lanes<u16> {
+        fn distances(self, norms: &Lanes<u16>, pairs: &[Columns], norm: u16, query: &[Pair]) -> Lanes<u16> {
             let mut sums = [self.splat_u16x32(0); BLOCK / 32];
-            for (column, &query) in pairs.iter().zip(query) {
+            for (Columns(column), &query) in pairs.iter().zip(query) {
                 let query = cast(self.splat_u16x32(query));
                 let column: [u16x32; BLOCK / 32] = cast(*column);
                 for (sum, pairs) in sums.iter_mut().zip(column) {

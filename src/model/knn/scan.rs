@@ -132,8 +132,21 @@ impl<K: Kernel> NullaryFnOnce for Search<'_, '_, K> {
                 continue;
             };
             let (is_benign, block) = block;
-            let sums = kernel.distances(&block.norms, pairs, encoded.norm, &encoded.pairs);
+            let mut sums = kernel.distances(&block.norms, pairs, encoded.norm, &encoded.pairs);
             let mut hits = kernel.within(&sums, best.limit(is_benign));
+            // As long as nothing limits the search, nearest first: the first points then exclude most others of the block.
+            while best.is_open(is_benign) && hits != 0 {
+                let mut nearest = kernel.within(&sums, least(&sums)) & hits;
+                if nearest == 0 {
+                    break;
+                }
+                let lane = next(&mut nearest);
+                hits &= !(1 << lane);
+                let (Some(sum), Some(&row)) = (sums.get_mut(lane), block.rows.get(lane)) else { break };
+                *sum = u16::MAX;
+                best.look_at(row, is_benign, codes, encoded)?;
+            }
+            hits &= kernel.within(&sums, best.limit(is_benign));
             while hits != 0 {
                 let lane = next(&mut hits);
                 let (Some(&sum), Some(&row)) = (sums.get(lane), block.rows.get(lane)) else { break };
@@ -165,6 +178,12 @@ impl Best<'_> {
     fn limit(&self, is_benign: bool) -> u16 {
         let [of_all, of_benign] = self.limits;
         if is_benign { of_all.max(of_benign) } else { of_all }
+    }
+
+    /// Whether every point still matters.
+    #[inline(always)]
+    fn is_open(&self, is_benign: bool) -> bool {
+        !self.nearest.is_full() || (is_benign && self.benign.is_none())
     }
 
     /// Takes the exact distance of a point.
