@@ -1,16 +1,17 @@
 //! One thread's way to ask a model: indexes over its points, and scratch memory that is used again for each flow.
 
-use super::knn::{Neighbour, Neighbours, vote};
+use super::knn::{Neighbour, Neighbours, Points, vote};
+use super::memo::{Known, Memo};
 use super::novelty::{TELLING, telling};
-use super::{LabelId, Model, Telling, Verdict};
+use super::{Model, Telling, Verdict};
 use crate::features::FeatureVector;
 
 /// Classifies flows by one model. Each thread has its own.
 pub struct Classifier<'m> {
     model: &'m Model,
     /// `None` only for points without coordinates, which no artifact has.
-    all: Option<Neighbours<'m>>,
-    benign: Option<Neighbours<'m>>,
+    neighbours: Option<Neighbours<'m>>,
+    memo: Memo,
     scratch: Scratch,
     non_finite: u64,
 }
@@ -27,10 +28,16 @@ struct Scratch {
 impl<'m> Classifier<'m> {
     /// Indexes the model's points.
     pub(super) fn new(model: &'m Model) -> Self {
+        let points = Points {
+            all: &model.points,
+            labels: &model.point_labels,
+            benign: &model.benign,
+            benign_label: model.benign_label,
+        };
         Self {
             model,
-            all: Neighbours::new(&model.points).ok(),
-            benign: Neighbours::new(&model.benign).ok(),
+            neighbours: Neighbours::new(points).ok(),
+            memo: Memo::new(model.features().len()),
             scratch: Scratch { votes: vec![0.0; model.labels().len()], ..Scratch::default() },
             non_finite: 0,
         }
@@ -51,20 +58,28 @@ impl<'m> Classifier<'m> {
         verdict
     }
 
-    /// What the model says of a row of values in its own feature order.
+    /// What the model says of a row of values in its own feature order. A row of a moment ago is not searched for again.
     pub fn classify_row(&mut self, row: &[f64]) -> Verdict {
-        let Self { model, all, benign, scratch, non_finite } = self;
-        *non_finite += u64::from(model.transform.apply(row, &mut scratch.point));
-        let label_of = |row: usize| model.point_labels.get(row).copied().unwrap_or(model.benign_label);
-        if let Some(all) = all {
-            all.nearest(&scratch.point, model.k(), label_of, &mut scratch.found);
-        }
+        let known = self.memo.get(row).unwrap_or_else(|place| {
+            let known = self.judge(row);
+            if let Some(place) = place {
+                self.memo.put(place, row, known);
+            }
+            known
+        });
+        self.non_finite += u64::from(known.non_finite);
+        known.verdict
+    }
+
+    /// The verdict on a row that is not known.
+    fn judge(&mut self, row: &[f64]) -> Known {
+        let Self { model, neighbours, scratch, .. } = self;
+        let non_finite = model.transform.apply(row, &mut scratch.point);
+        let benign = neighbours.as_mut().and_then(|n| n.search(&scratch.point, model.k(), &mut scratch.found));
         let (label, score) = vote(&scratch.found, &mut scratch.votes).unwrap_or((model.benign_label, 0.0));
-        // Where a benign point is among the neighbours, it is the nearest benign one; else the benign points are asked.
-        let near = scratch.found.iter().find(|neighbour| model.is_benign(neighbour.label)).copied();
-        let near = near.or_else(|| nearest_benign(benign.as_ref(), model.benign_label, scratch));
-        let novelty = near.map_or(0.0, |neighbour| neighbour.squared.sqrt());
-        Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() }
+        let novelty = benign.map_or(0.0, |benign| benign.squared.sqrt());
+        let verdict = Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() };
+        Known { verdict, non_finite }
     }
 
     /// The features that tell a flow most from the nearest benign point, greatest first.
@@ -78,10 +93,10 @@ impl<'m> Classifier<'m> {
 
     /// The same for a row of values in the model's feature order.
     pub fn explain_row(&mut self, row: &[f64]) -> [Option<Telling>; TELLING] {
-        let Self { model, benign, scratch, .. } = self;
+        let Self { model, neighbours, scratch, .. } = self;
         model.transform.apply(row, &mut scratch.point);
-        let near = nearest_benign(benign.as_ref(), model.benign_label, scratch);
-        let point = near.and_then(|near| model.benign.outer_iter().nth(near.row));
+        let benign = neighbours.as_mut().and_then(|n| n.search(&scratch.point, 1, &mut scratch.found));
+        let point = benign.and_then(|benign| model.points.outer_iter().nth(benign.row));
         match point.as_ref().and_then(|point| point.as_slice()) {
             Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
             None => [None; TELLING],
@@ -95,6 +110,12 @@ impl<'m> Classifier<'m> {
         self.non_finite
     }
 
+    /// How many flows had the features of a flow of a moment ago, and so its verdict without a search.
+    #[must_use]
+    pub const fn repeated(&self) -> u64 {
+        self.memo.repeated()
+    }
+
     /// The model's columns of a flow.
     fn select(&self, flow: &FeatureVector, row: &mut Vec<f64>) {
         row.clear();
@@ -103,17 +124,12 @@ impl<'m> Classifier<'m> {
     }
 }
 
-/// The benign point nearest to the point in `scratch`.
-fn nearest_benign(index: Option<&Neighbours<'_>>, label: LabelId, scratch: &mut Scratch) -> Option<Neighbour> {
-    index?.nearest(&scratch.point, 1, |_| label, &mut scratch.found);
-    scratch.found.first().copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::{FEATURE_COUNT, FeatureId};
     use crate::model::parts::tests::example;
+    use proptest::prelude::*;
 
     fn vector(values: &[(&str, f64)]) -> FeatureVector {
         let mut vector = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
@@ -152,6 +168,28 @@ mod tests {
             assert_eq!(classifier.classify(&cic), verdict);
         }
         assert_eq!(classifier.non_finite(), 2);
+    }
+
+    proptest! {
+        /// Rows that repeat, among them such that are not finite, beyond every maximum and training values.
+        #[test]
+        fn a_repeated_row_gets_the_verdict_of_a_new_one(
+            rows in proptest::collection::vec(proptest::collection::vec(
+                prop_oneof![4 => 0.0..2000.0f64, 3 => Just(0.0), 1 => Just(-0.0), 1 => Just(f64::NAN), 1 => any::<f64>()], 12), 1..40),
+            order in proptest::collection::vec(any::<proptest::sample::Index>(), 60),
+        ) {
+            let model = Model::embedded().expect("the default model");
+            let mut classifier = model.classifier();
+            let mut anew = model.classifier();
+            let mut non_finite = 0;
+            for row in order.iter().map(|index| index.get(&rows)) {
+                let known = anew.judge(row);
+                prop_assert_eq!(classifier.classify_row(row), known.verdict);
+                non_finite += u64::from(known.non_finite);
+            }
+            prop_assert_eq!(classifier.non_finite(), non_finite, "repeated flows count too");
+            prop_assert!(classifier.repeated() + 40 >= 60 && anew.repeated() == 0);
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod classifier;
 mod digest;
 mod error;
 mod knn;
+mod lookup;
+mod memo;
 mod novelty;
 mod parts;
 pub mod transform;
@@ -155,6 +157,12 @@ impl Model {
     #[must_use]
     pub fn features(&self) -> &[FeatureId] {
         &self.features
+    }
+
+    /// From raw values to the space of its points.
+    #[must_use]
+    pub const fn transform(&self) -> &Transform {
+        &self.transform
     }
 
     /// Its labels; a [`LabelId`] is a position here.
