@@ -41,8 +41,8 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let kinds = if options.kinds.is_empty() { Kind::ALL.to_vec() } else { options.kinds.clone() };
-    let written = fs::create_dir_all(&options.folder)
-        .and_then(|()| kinds.into_iter().try_for_each(|kind| options.write(kind)));
+    let written =
+        fs::create_dir_all(&options.folder).and_then(|()| kinds.into_iter().try_for_each(|kind| options.write(kind)));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -46,7 +46,7 @@ const EVERYDAY: [(i64, Tell); 13] = [
     (900, Node::database),
     (5_000, Node::cache),
     (24_000, Node::probe),
-    (700, Node::transfer),
+    (160, Node::transfer),
     (8_000, Node::datagrams),
     (1_500, Node::ping),
     (2_500, Node::refused),
@@ -117,7 +117,7 @@ impl Node {
 
     /// A connection that is kept for many calls.
     fn kept_connection(&mut self, start: i64) {
-        let calls = tail(&mut self.random, 2, 100, 72);
+        let calls = tail(&mut self.random, 2, 100, 66);
         let think = around(&mut self.random, 700_000, 3);
         let plan: Vec<_> =
             (0..calls).map(|_| (around(&mut self.random, think, 1), self.size(420, 1), self.answer())).collect();
@@ -146,9 +146,8 @@ impl Node {
     fn database(&mut self, start: i64) {
         let queries = tail(&mut self.random, 40, 600, 55);
         let pause = around(&mut self.random, 180_000, 3);
-        let plan: Vec<_> = (0..queries)
-            .map(|_| (around(&mut self.random, pause, 2), self.size(96, 1), self.size(220, 2)))
-            .collect();
+        let plan: Vec<_> =
+            (0..queries).map(|_| (around(&mut self.random, pause, 2), self.size(96, 1), self.size(220, 2))).collect();
         let mut session = self.call(start, 5_432, 900);
         session.quick_acks(false).request(42).response(330);
         for (pause, query, rows) in plan {
@@ -180,7 +179,7 @@ impl Node {
 
     /// A large answer: an image, a backup, a list of everything. Acknowledged every second segment.
     fn transfer(&mut self, start: i64) {
-        let mut left = tail(&mut self.random, 64 << 10, 8 << 20, 62);
+        let mut left = tail(&mut self.random, 64 << 10, 4 << 20, 56);
         let ask = self.size(300, 1);
         let gap = around(&mut self.random, 40, 2);
         let mut call = self.call(start, 443, 5_000);
@@ -235,8 +234,16 @@ impl Node {
         self.flows += 1;
         for n in 0..tries {
             let stamp = u32::try_from(start / 1_000).expect("ten minutes in ms");
-            let syn =
-                Segment { from, to, flags: "S", seq, ack: 0, window: 64_240, options: Options::Opening(stamp), data: &[] };
+            let syn = Segment {
+                from,
+                to,
+                flags: "S",
+                seq,
+                ack: 0,
+                window: 64_240,
+                options: Options::Opening(stamp),
+                data: &[],
+            };
             self.traffic.segment(seconds(start + ((1 << n) - 1) * SECOND), &syn);
         }
     }
@@ -244,8 +251,7 @@ impl Node {
     /// A watch that was open before the capture began: small pushes now and then.
     fn watch(&mut self, start: i64) {
         let pushes = self.random.between(5, 60);
-        let plan: Vec<_> =
-            (0..pushes).map(|_| (around(&mut self.random, 6 * SECOND, 2), self.size(160, 2))).collect();
+        let plan: Vec<_> = (0..pushes).map(|_| (around(&mut self.random, 6 * SECOND, 2), self.size(160, 2))).collect();
         let mut watch = self.call(start, 6_443, 400);
         watch.midstream();
         for (pause, bytes) in plan {
@@ -330,7 +336,7 @@ impl Node {
 
     /// An answer's length: mostly a page, seldom a lot.
     fn answer(&mut self) -> usize {
-        if self.random.chance(1, 12) {
+        if self.random.chance(1, 22) {
             usize::try_from(tail(&mut self.random, 4_000, 300_000, 50)).expect("a length")
         } else {
             self.size(700, 2)
