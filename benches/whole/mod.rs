@@ -12,7 +12,7 @@ mod contestants;
 mod figures;
 mod interrupt;
 mod live;
-mod metrics_page;
+pub(crate) mod metrics_page;
 mod offline;
 mod options;
 mod process;

@@ -54,7 +54,7 @@ impl Running {
         Ok(Self { child: command.stdin(Stdio::null()).spawn()?, started, usage: None })
     }
 
-    pub(super) const fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -65,8 +65,8 @@ impl Running {
 
     pub(super) fn signal(&self, signal: Signal) {
         if self.usage.is_none() {
-            // It has not been waited for, so that the number is still its own; it may have ended.
-            drop(kill_process(Pid::from_child(&self.child), signal));
+            // It has not been waited for, so that the number is still its own; to one that has ended it does nothing.
+            kill_process(Pid::from_child(&self.child), signal).unwrap_or_default();
         }
     }
 

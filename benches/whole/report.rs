@@ -52,7 +52,7 @@ pub(crate) struct Target {
     /// Whether the limit is one from below.
     pub(super) at_least: bool,
     pub(super) measured: Option<f64>,
-    pub(super) met: Option<bool>,
+    pub(crate) met: Option<bool>,
 }
 
 impl Row {

@@ -34,7 +34,7 @@ pub(super) fn send(interface: &str, path: &Path, count: u64, rate: f64) -> anyho
     while sent < count {
         interrupt::check()?;
         let room = usize::try_from(count - sent).unwrap_or(usize::MAX);
-        let Some((bytes, frames)) = file.next(room)? else { break };
+        let Some(Piece { bytes, frames }) = file.next(room)? else { break };
         for batch in frames.chunks(BATCH) {
             if rate > 0.0 {
                 wait_until(began, sent as f64 / rate);
@@ -66,6 +66,12 @@ struct Frames {
     frames: Vec<Range<usize>>,
 }
 
+/// Frames as places in a buffer.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    frames: &'a [Range<usize>],
+}
+
 impl Frames {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -78,9 +84,9 @@ impl Frames {
         Ok(Self { file, buffer: vec![0; PIECE], held: 0..0, frames: Vec::new() })
     }
 
-    /// The next frames, at most so many, as places in a buffer; none at the end of the file. Frames that no veth takes are
+    /// The next frames, at most so many; none at the end of the file. Frames that no veth takes are
     /// left out.
-    fn next(&mut self, most: usize) -> io::Result<Option<(&[u8], &[Range<usize>])>> {
+    fn next(&mut self, most: usize) -> io::Result<Option<Piece<'_>>> {
         self.frames.clear();
         while self.frames.is_empty() {
             self.buffer.copy_within(self.held.clone(), 0);
@@ -105,7 +111,7 @@ impl Frames {
                 return Ok(None);
             }
         }
-        Ok(Some((&self.buffer, &self.frames)))
+        Ok(Some(Piece { bytes: &self.buffer, frames: &self.frames }))
     }
 }
 
