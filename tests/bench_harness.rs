@@ -70,7 +70,7 @@ fn a_trace_has_the_same_bytes_on_every_machine() {
         (kind.name(), digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
     });
     let expected = [
-        ("mixed", "e1096c6e17297b5e"),
+        ("mixed", "f4977de1e3b9d4e4"),
         ("small", "11d2ec8d32be74e6"),
         ("flood", "61004b2a480ef833"),
         ("live", "04be80da47dd0f9f"),
@@ -181,16 +181,16 @@ fn vectors(kind: Kind, scale: f64) -> Vec<String> {
 }
 
 #[test]
-fn the_flood_repeats_one_feature_vector_and_the_mixed_trace_hardly_any() {
+fn the_flood_repeats_one_feature_vector_and_everyday_traffic_hardly_any() {
     let flood = vectors(Kind::Flood, 0.001);
     assert_eq!(flood.len(), 1_000);
     assert_eq!(flood.iter().collect::<BTreeSet<_>>().len(), 1);
     let mixed = vectors(Kind::Mixed, 0.005);
     let mut counts = HashMap::new();
     mixed.iter().for_each(|vector| *counts.entry(vector).or_insert(0_usize) += 1);
-    // The SYN flood is a quarter of all flows; beside it nearly every vector stands once.
+    // Flood and sweeps are 42 % of all flows; beside them nearly every vector stands once.
     let repeated: usize = counts.values().filter(|&&count| count > 1).sum();
-    assert!(repeated * 10 < mixed.len() * 4, "{repeated} of {} flows share their vector with another", mixed.len());
+    assert!(repeated * 2 < mixed.len(), "{repeated} of {} flows share their vector with another", mixed.len());
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) struct Contestant {
     /// Whether a failure is only told: another's program is not ours to mend.
     is_peer: bool,
     pub(super) runs: Runs,
-    pub(super) failure: Option<String>,
+    /// Why it has no figures, or fewer than there were rounds.
+    pub(super) note: Option<String>,
 }
 
 /// A piece of our own work: name in ids, what it says in the table, the command's arguments.
@@ -58,7 +59,7 @@ impl Contestant {
             scratch: None,
             is_peer: false,
             runs: Runs::default(),
-            failure: None,
+            note: None,
         }
     }
 
@@ -93,7 +94,7 @@ impl Contestant {
 
     /// Runs it once more, and keeps what it used.
     pub(super) fn run(&mut self, folder: &Path) -> anyhow::Result<()> {
-        if self.failure.is_some() {
+        if self.note.is_some() {
             return Ok(());
         }
         if let Some(scratch) = &self.scratch {
@@ -107,6 +108,9 @@ impl Contestant {
         let failure = match process::run(&mut command) {
             Ok(usage) if usage.status.success() => {
                 self.runs.0.push(usage);
+                if self.is_peer && usage.wall > LONG {
+                    self.note = Some("run once, since it takes long".to_owned());
+                }
                 return Ok(());
             }
             Ok(usage) => {
@@ -118,13 +122,13 @@ impl Contestant {
         super::interrupt::check()?;
         anyhow::ensure!(self.is_peer, "{} {:?}: {failure}", self.program.display(), self.arguments);
         self.runs.0.clear();
-        self.failure = Some(format!("it failed: {failure}"));
+        self.note = Some(format!("it failed: {failure}"));
         Ok(())
     }
 }
 
 /// The flow tools that other people use, each with flow output only. Those that are not installed come with that as
-/// their failure, so that the table says so.
+/// their note, so that the table says so.
 pub(super) fn peers(trace: &Trace, options: &Options) -> anyhow::Result<Vec<Contestant>> {
     let folder = &options.folder;
     let config = folder.join("suricata.yaml");
@@ -133,9 +137,9 @@ pub(super) fn peers(trace: &Trace, options: &Options) -> anyhow::Result<Vec<Cont
         let mut peer = Contestant::new(name, title, trace, name);
         peer.is_peer = true;
         if options.no_peers {
-            peer.failure = Some("left out".to_owned());
+            peer.note = Some("left out".to_owned());
         } else if !is_installed(name) {
-            peer.failure = Some("not installed".to_owned());
+            peer.note = Some("not installed".to_owned());
         }
         peer
     };
@@ -170,6 +174,9 @@ pub(super) fn is_installed(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
+
+/// Seconds. What takes longer is so far from us that one run tells it.
+const LONG: f64 = 20.0;
 
 /// Flow records and nothing else: no rules, no protocol parsers.
 const SURICATA: &str = "%YAML 1.1

@@ -117,7 +117,8 @@ fn row(id: &str, work: &str, trials: &[Trial], all: &[Vec<Trial>; ROWS.len()]) -
         _ => {}
     }
     let rate = median(|trial| Some(trial.sent.packets as f64 / trial.sent.seconds)).unwrap_or_default();
-    let mut note = format!("source at {:.2} M packets/s, {dropped} dropped", rate / 1e6);
+    let source = median(|trial| Some(trial.sent.cpu * 1e9 / trial.sent.packets as f64)).unwrap_or_default();
+    let mut note = format!("source at {:.2} M packets/s, {source:.0} ns of CPU each; {dropped} dropped", rate / 1e6);
     if let Some(flows) = Spread::of(trials.iter().filter_map(|trial| Some(trial.verdicts.as_ref()?.flows as f64))) {
         note.push_str(&format!(", {} to {} flows", flows.least, flows.greatest));
     }

@@ -134,7 +134,7 @@ impl Measured<'_> {
             packets: contestant.packets,
             figures: contestant.runs.figures(contestant.packets),
             over_tcpdump,
-            note: contestant.failure.clone(),
+            note: contestant.note.clone(),
             targets: self.targets(id, over_tcpdump),
         }
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::interrupt;
 
@@ -22,6 +23,8 @@ use super::interrupt;
 pub(super) struct Sent {
     pub(super) packets: u64,
     pub(super) seconds: f64,
+    /// CPU time of the sending thread, s; the receiver's copy by the kernel is part of it.
+    pub(super) cpu: f64,
 }
 
 /// Sends the first `count` frames of a file (fewer if it has fewer), `rate` a second at most (0: as fast as it goes). To be
@@ -29,7 +32,7 @@ pub(super) struct Sent {
 pub(super) fn send(interface: &str, path: &Path, count: u64, rate: f64) -> anyhow::Result<Sent> {
     let mut link = Link::open(interface).with_context(|| format!("cannot send out of {interface}"))?;
     let mut file = Frames::open(path)?;
-    let began = Instant::now();
+    let (began, used) = (Instant::now(), thread_cpu());
     let mut sent = 0;
     while sent < count {
         interrupt::check()?;
@@ -43,7 +46,12 @@ pub(super) fn send(interface: &str, path: &Path, count: u64, rate: f64) -> anyho
             sent += batch.len() as u64;
         }
     }
-    Ok(Sent { packets: sent, seconds: began.elapsed().as_secs_f64() })
+    Ok(Sent { packets: sent, seconds: began.elapsed().as_secs_f64(), cpu: thread_cpu() - used })
+}
+
+fn thread_cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn wait_until(began: Instant, due: f64) {

@@ -273,7 +273,8 @@ impl Node {
     /// A pod tries the first thousand ports of another.
     fn sweep(&mut self, start: i64) {
         let (from, to) = (Ipv4Addr::from_bits(0x0af4_ff42).to_string(), self.pod(false).ip().to_string());
-        let ports = scaled(1_000, self.scale.min(1.0));
+        // A thousand; where a small scale leaves one target only, its share of the probes.
+        let ports = scaled(12_000, self.scale) / scaled(12, self.scale);
         self.flows += ports.unsigned_abs();
         let last = u16::try_from(ports).expect("a port");
         self.traffic.sweep(&from, &to).at(seconds(start)).every(300, 700).ports(1..=last);
