@@ -21,6 +21,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use traces::{Kind, Totals};
+use util::traffic::Traffic;
 
 /// A trace in memory.
 fn trace(kind: Kind, seed: u64, scale: f64) -> (Vec<u8>, Totals) {
@@ -100,6 +101,27 @@ proptest! {
         prop_assert!(close.contains(&(flows.len() as u64)), "{} tuples of {totals:?}", flows.len());
         prop_assert!(frames.iter().all(|(_, frame)| (60..=1_514).contains(&frame.len())), "as a network card sends them");
     }
+}
+
+#[test]
+fn packets_taken_in_pieces_are_the_packets_in_order() {
+    let tell = || {
+        let mut t = Traffic::new(9);
+        for n in 0..40_u16 {
+            t.tcp(("10.0.0.1", 1_000 + n), "10.0.0.2:80")
+                .at(f64::from(n) * 0.001)
+                .request(3_000)
+                .response(9_000)
+                .close();
+        }
+        t
+    };
+    let whole: Vec<_> = tell().packets().into_iter().map(|packet| (packet.time, packet.bytes.clone())).collect();
+    let mut t = tell();
+    // Unevenly, and to beyond the end.
+    let pieces = [0.0, 0.0005, 0.003, 0.003, 0.02, 60.0].into_iter().flat_map(|end| t.take_before(end));
+    assert!(pieces.map(|packet| (packet.time, packet.bytes)).eq(whole));
+    assert!(t.packets().is_empty());
 }
 
 #[test]
