@@ -2,12 +2,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test fuzz bench docs model lint demo-capture
+.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
 # Seconds that `make fuzz` gives each target.
 FUZZ_SECONDS ?= 60
+# Options of the runner of `make bench`.
+BENCH ?=
 # Labelled flows of `make model`.
 DATA ?= ../shared/data/k8s-misuse
 
@@ -33,9 +35,15 @@ lint: ## formatting, clippy, documentation, shell scripts, licences: what CI ask
 fuzz: ## fuzz each target for FUZZ_SECONDS
 	@.ci/fuzz.sh '$(FUZZ_SECONDS)'
 
-bench: ## run the benchmarks
+bench: ## the whole program beside tcpdump and the peers that are installed; BENCH='--help' lists options
+	@.ci/bench.sh $(BENCH)
+
+bench-stages: ## each stage of the data path by itself
 	@.ci/setup.sh build
-	cargo bench --locked
+	cargo bench --locked --bench data_path --bench classify
+
+counts: ## instructions a packet against benches/instruction-counts.txt; UPDATE=1 writes it anew
+	@.ci/counts.sh $(if $(UPDATE),update,measure)
 
 docs: ## write the generated pages under docs/ anew
 	@.ci/setup.sh build

@@ -3,6 +3,8 @@
 #
 #   setup.sh build   a C linker and libpcap's development files; fails, with advice, where it cannot have them
 #   setup.sh test    besides, the programs that some tests run; what is not to be had is named, and those tests are skipped
+#   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
+#   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
 #
 # Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
@@ -138,6 +140,18 @@ tests() {
     fi
 }
 
+benches() {
+    build
+    if ! have tcpdump; then need "tcpdump, the yardstick of the benchmarks" tcpdump tcpdump tcpdump tcpdump; fi
+    want ip iproute2 "live benchmarks"
+    want ethtool ethtool "live benchmarks"
+}
+
+counts() {
+    build
+    want valgrind valgrind "counts of instructions"
+}
+
 fuzzing() {
     build
     if ! have c++; then need "a C++ compiler, for libFuzzer" g++ gcc-c++ g++ gcc; fi
@@ -146,6 +160,8 @@ fuzzing() {
 case "${1:-}" in
     build) build ;;
     test) tests ;;
+    bench) benches ;;
+    counts) counts ;;
     fuzz) fuzzing ;;
-    *) die "usage: $0 build|test|fuzz" ;;
+    *) die "usage: $0 build|test|bench|counts|fuzz" ;;
 esac

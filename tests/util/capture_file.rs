@@ -5,9 +5,6 @@
 
 use std::io::Write as _;
 
-use flowshrike::packet::{Frame, LinkType};
-use flowshrike::time::Micros;
-
 /// One captured frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
@@ -32,12 +29,6 @@ impl Captured {
     pub fn cut(mut self, snaplen: usize) -> Self {
         self.data.truncate(snaplen);
         self
-    }
-
-    /// The frame as the library's dissector takes it.
-    pub fn frame(&self) -> Frame<'_> {
-        let time = Micros(i64::try_from(self.nanos / 1_000).expect("a time before the year 294247"));
-        Frame { time, data: &self.data, wire_len: self.wire_len, link: LinkType::from_number(self.link) }
     }
 }
 

@@ -108,6 +108,16 @@ impl Traffic {
         self.packets().into_iter().filter_map(|packet| link.frame(packet)).collect()
     }
 
+    /// Takes out the packets before a time, in seconds after [`START`], in the order of their times. For captures too large
+    /// to be held: conversations are told in the order of their beginnings, and what lies before the next one is final.
+    pub fn take_before(&mut self, seconds: f64) -> Vec<Packet> {
+        let end = instant(seconds);
+        let (mut taken, kept): (Vec<_>, Vec<_>) = self.packets.drain(..).partition(|packet| packet.time < end);
+        self.packets = kept;
+        taken.sort_by_key(|packet| packet.time);
+        taken
+    }
+
     /// Writes an Ethernet capture: classic pcap, microseconds, little-endian, whole frames.
     pub fn write_pcap(&self, path: &Path) {
         let bytes = Pcap::default().write(&self.frames(Link::Ethernet));
