@@ -112,19 +112,21 @@ impl Offline {
     {
         thread::scope(|scope| {
             let (released, results) = bounded::<Released<S::Item>>(QUEUE);
+            // Emptied batches go back to the reader: fresh ones would be cold memory each time.
+            let (emptied, empties) = bounded::<Vec<Sighting>>(QUEUE.saturating_mul(shards.len()));
             let (senders, workers): (Vec<_>, Vec<_>) = shards
                 .into_iter()
                 .enumerate()
                 .map(|(number, shard)| {
                     let (sender, work) = bounded::<Work>(QUEUE);
-                    let released = released.clone();
-                    (sender, scope.spawn(move || work_off(number, shard, &work, &released)))
+                    let (released, emptied) = (released.clone(), emptied.clone());
+                    (sender, scope.spawn(move || work_off(number, shard, &work, &released, &emptied)))
                 })
                 .unzip();
-            drop(released);
+            drop((released, emptied));
             let reader = scope.spawn(move || {
                 let mut reader = Reader::new(self, source);
-                let mut dispatch = Dispatch::new(senders, self.batch);
+                let mut dispatch = Dispatch::new(senders, empties, self.batch);
                 let outcome = reader.run(&mut |step| dispatch.take(&step));
                 (reader.totals, outcome)
             });
@@ -266,14 +268,16 @@ struct Released<T> {
 /// Gathers packets into a batch a shard.
 struct Dispatch {
     senders: Vec<Sender<Work>>,
+    /// Batches to use again.
+    empties: Receiver<Vec<Sighting>>,
     batches: Vec<Vec<Sighting>>,
     size: usize,
 }
 
 impl Dispatch {
-    fn new(senders: Vec<Sender<Work>>, size: usize) -> Self {
+    fn new(senders: Vec<Sender<Work>>, empties: Receiver<Vec<Sighting>>, size: usize) -> Self {
         let batches = senders.iter().map(|_| Vec::with_capacity(size)).collect();
-        Self { senders, batches, size }
+        Self { senders, empties, batches, size }
     }
 
     fn take<E>(&mut self, step: &Step<'_>) -> Result<(), OfflineError<E>> {
@@ -310,7 +314,8 @@ impl Dispatch {
         if batch.is_empty() {
             return Ok(());
         }
-        let full = std::mem::replace(batch, Vec::with_capacity(self.size));
+        let empty = self.empties.try_recv().unwrap_or_else(|_| Vec::with_capacity(self.size));
+        let full = std::mem::replace(batch, empty);
         sender.send(Work::Packets(full)).map_err(|_| OfflineError::Worker)
     }
 }
@@ -320,13 +325,17 @@ fn work_off<S: Stage>(
     mut shard: Shard<S>,
     work: &Receiver<Work>,
     released: &Sender<Released<S::Item>>,
+    emptied: &Sender<Vec<Sighting>>,
 ) -> (Shard<S>, Result<(), TableFull>) {
     for work in work {
         let mark = match work {
-            Work::Packets(packets) => {
+            Work::Packets(mut packets) => {
                 if let Err(full) = shard.packets(&packets) {
                     return (shard, Err(full));
                 }
+                packets.clear();
+                // Where enough lie ready, or the reader has ended, this one is not needed.
+                drop(emptied.try_send(packets));
                 continue;
             }
             Work::Advance(clock) => {
