@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use foldhash::fast::FixedState;
 
+use super::events::{EVENTS, EventsIn};
 use super::{QUIET_LAG, WAIT, wall_clock};
 use crate::flow::{ClockReading, EndReason, FlowEvent, FlowKey, FlowPolicy, FlowTable, PacketClock, TableCounters};
 use crate::packet::PacketMeta;
@@ -18,7 +19,7 @@ pub(super) struct FlowWorker {
     clock: PacketClock,
     clock_steps: u64,
     batch: Vec<FlowEvent>,
-    events: Sender<Vec<FlowEvent>>,
+    events: EventsIn,
     unjudged: Verdicts,
     metrics: Arc<Metrics>,
     events_dropped: QueueMetrics,
@@ -30,14 +31,14 @@ impl FlowWorker {
         policy: &FlowPolicy,
         max_flows: usize,
         seed: u64,
-        events: Sender<Vec<FlowEvent>>,
+        events: EventsIn,
         metrics: &Arc<Metrics>,
     ) -> Self {
         Self {
             table: FlowTable::new(policy.clone(), max_flows, seed),
             clock: PacketClock::new(policy),
             clock_steps: 0,
-            batch: Vec::new(),
+            batch: events.batch(),
             events,
             unjudged: Verdicts::default(),
             metrics: Arc::clone(metrics),
@@ -46,8 +47,12 @@ impl FlowWorker {
         }
     }
 
-    /// Books one packet.
-    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+    /// Books packets in the order of their arrival.
+    pub(super) fn packets(&mut self, packets: &[PacketMeta]) {
+        packets.iter().for_each(|packet| self.packet(packet));
+    }
+
+    fn packet(&mut self, packet: &PacketMeta) {
         let Self { table, clock, clock_steps, batch, .. } = self;
         let now = match clock.observe(packet.time) {
             ClockReading::At(now) => now,
@@ -85,11 +90,11 @@ impl FlowWorker {
     /// Gives the judge what there is. A small batch waits while the judge has work anyway, so that the queue's places
     /// hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
     pub(super) fn hand_on(&mut self) {
-        if self.batch.is_empty() || (self.batch.len() < EVENTS && !self.events.is_empty()) {
+        if self.batch.is_empty() || (self.batch.len() < EVENTS && !self.events.is_idle()) {
             return;
         }
         match self.events.try_send(std::mem::take(&mut self.batch)) {
-            Ok(()) => {}
+            Ok(()) => self.batch = self.events.batch(),
             Err(TrySendError::Full(events)) if events.len() < MOST_WAITING => self.batch = events,
             Err(TrySendError::Full(events) | TrySendError::Disconnected(events)) => self.leave_unjudged(&events),
         }
@@ -129,7 +134,7 @@ impl FlowWorker {
         loop {
             match packets.recv_timeout(WAIT) {
                 Ok(batch) => {
-                    batch.iter().for_each(|packet| self.packet(packet));
+                    self.packets(&batch);
                     self.hand_on();
                 }
                 Err(RecvTimeoutError::Timeout) => self.quiet(),
@@ -153,7 +158,7 @@ impl FlowWorker {
         table.flush(EndReason::Forced, now, &mut |event| {
             batch.push(event);
             // A table of a million flows must not become one batch.
-            if batch.len() >= EVENTS && events.send(std::mem::take(batch)).is_err() {
+            if batch.len() >= EVENTS && events.send(std::mem::replace(batch, events.batch())).is_err() {
                 tracing::error!("the judge has gone before the flows");
             }
         });
@@ -188,7 +193,11 @@ impl Dispatch {
         Self { workers, batches, hash: FixedState::with_seed(seed) }
     }
 
-    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+    pub(super) fn packets(&mut self, packets: &[PacketMeta]) {
+        packets.iter().for_each(|packet| self.packet(packet));
+    }
+
+    fn packet(&mut self, packet: &PacketMeta) {
         let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
         let worker = usize::try_from(high % self.workers.len().max(1) as u64).unwrap_or_default();
         if let Some(batch) = self.batches.get_mut(worker) {
@@ -206,8 +215,6 @@ impl Dispatch {
     }
 }
 
-/// Events in a batch: what the judge works off in a millisecond or two.
-const EVENTS: usize = 256;
 /// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
 const MOST_WAITING: usize = 8_192;
 /// How often the shared metrics are brought up to date.
