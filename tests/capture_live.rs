@@ -369,6 +369,38 @@ fn counts_balance_from_the_first_packet_of_a_busy_interface() {
 }
 
 #[test]
+fn counts_of_a_group_balance_from_the_first_packet_of_a_busy_interface() {
+    let Some(bed) = VethPair::new("busygroup") else { return };
+    let frames = awkward::frames(6);
+    let (stop, sent) = (AtomicBool::new(false), AtomicBool::new(false));
+    let mut group = std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| {
+            let mut sender = bed.left.sender();
+            while !stop.load(Ordering::Relaxed) {
+                frames.iter().for_each(|frame| sender.send(frame));
+                sent.store(true, Ordering::Relaxed);
+            }
+        });
+        until("traffic flows", || sent.load(Ordering::Relaxed));
+        let mut group = open_group(&bed.right, "right0", 3);
+        until("every member captures some of it", || {
+            group.iter_mut().all(|capture| {
+                capture.read(256, |_| {}).unwrap();
+                capture.stats().delivered > 100
+            })
+        });
+        stop.store(true, Ordering::Relaxed);
+        traffic.join().unwrap();
+        group
+    });
+    for capture in &mut group {
+        while capture.read(256, |_| {}).unwrap() != Progress::Idle {}
+        let stats = capture.stats();
+        assert_eq!(stats.received, stats.delivered + stats.dropped_kernel, "{stats:?}");
+    }
+}
+
+#[test]
 fn a_bad_filter_is_named() {
     let Some(bed) = VethPair::new("badfilter") else { return };
     let settings = LiveSettings { filter: Some("port and and".to_owned()), ..LiveSettings::new("right0") };
@@ -482,6 +514,7 @@ fn a_capture_needs_cap_net_raw_and_nothing_else() {
             };
             set_capabilities(None, sets).unwrap(); // of this thread alone
             let settings = LiveSettings { promiscuous: true, ..LiveSettings::new("right0") };
+            LiveCapture::open_group(settings.clone(), 2, 1)?;
             LiveCapture::open(settings).map(|mut capture| capture.stats())
         })
     };

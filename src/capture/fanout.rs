@@ -54,14 +54,15 @@ fn step_over(kind: u32, by: u32) -> Vec<sock_filter> {
 fn network(hash: Hash) -> Vec<sock_filter> {
     let v4 = hash.both(&[12], &[16]);
     let v6 = hash.both(&[8, 12, 16, 20], &[24, 28, 32, 36]);
-    [
+    let version = [
         vec![op(STX, BASE), op(LD_BYTE_X, 0), op(RSH, 4), jump(JEQ, 4, 0, length(&v4))],
         v4,
         vec![jump(JEQ, 6, 0, length(&v6))],
         v6,
-        vec![op(RET, 0)],
     ]
-    .concat()
+    .concat();
+    // A MACsec header may begin as an IP header does, with a number that differs from packet to packet at an address.
+    [vec![jump(JEQ, MACSEC, length(&version), 0)], version, vec![op(RET, 0)]].concat()
 }
 
 /// A keyed hash of two addresses that does not depend on their order: the sum of each one's own, which is not linear,
@@ -156,6 +157,8 @@ const NETWORK_HEADER: u32 = 0xfff0_0000;
 const PACKET_OUTGOING: u32 = 4;
 const ARPHRD_ETHER: u32 = 1;
 const ARPHRD_LOOPBACK: u32 = 772;
+/// The EtherType of MACsec.
+const MACSEC: u32 = 0x88e5;
 /// LLC for SNAP, unnumbered, and the first byte of the organisation.
 const SNAP: u32 = 0xaaaa_0300;
 /// Lesser values of the Ethernet type field are 802.3 lengths; the kernel's own numbers for such frames are lesser too.

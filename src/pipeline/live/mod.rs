@@ -145,7 +145,7 @@ impl Live<'_> {
         let fused = matches!(&interfaces[..], [only] if only.captures.len() == workers);
         let share = max_flows.div_ceil(workers);
         let flow_workers: Vec<FlowWorker> = (0..workers as u64)
-            .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), &telemetry.metrics))
+            .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), telemetry))
             .collect();
         drop(events_in);
         let (profile, seed, telemetry, stop) = (self.profile, *seed, telemetry.clone(), stop.clone());

@@ -135,7 +135,8 @@ impl Reader {
     fn read(&mut self, feed: &mut Feed) -> Result<Progress, LiveError> {
         let Self { capture, place, dissector, counters, packets, last_packet, .. } = self;
         let progress = capture.read(PACKETS, |frame| {
-            packets.extend(count(counters, dissector, &frame, place.interface));
+            let Some(packet) = count(counters, dissector, &frame, place.interface) else { return };
+            packets.push(packet);
             if packets.len() == BATCH {
                 feed.packets(packets);
                 *last_packet = packets.drain(..).next_back().map(|packet| packet.time);

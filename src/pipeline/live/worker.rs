@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use foldhash::fast::FixedState;
 
 use super::events::{EVENTS, EventsIn};
-use super::{QUIET_LAG, WAIT, wall_clock};
+use super::{QUIET_LAG, Telemetry, WAIT, wall_clock};
 use crate::flow::{ClockReading, EndReason, FlowEvent, FlowKey, FlowPolicy, FlowTable, PacketClock, TableCounters};
 use crate::packet::PacketMeta;
 use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
@@ -20,6 +20,9 @@ pub(super) struct FlowWorker {
     clock_steps: u64,
     batch: Vec<FlowEvent>,
     events: EventsIn,
+    /// Since when a small batch has waited for the judge, in milliseconds of the stages' clock.
+    waiting_since: Option<u64>,
+    stages: Clock,
     unjudged: Verdicts,
     metrics: Arc<Metrics>,
     events_dropped: QueueMetrics,
@@ -32,14 +35,17 @@ impl FlowWorker {
         max_flows: usize,
         seed: u64,
         events: EventsIn,
-        metrics: &Arc<Metrics>,
+        telemetry: &Telemetry,
     ) -> Self {
+        let metrics = &telemetry.metrics;
         Self {
             table: FlowTable::new(policy.clone(), max_flows, seed),
             clock: PacketClock::new(policy),
             clock_steps: 0,
             batch: events.batch(),
             events,
+            waiting_since: None,
+            stages: telemetry.clock,
             unjudged: Verdicts::default(),
             metrics: Arc::clone(metrics),
             events_dropped: metrics.queue("events"),
@@ -87,17 +93,25 @@ impl FlowWorker {
         self.hand_on();
     }
 
-    /// Gives the judge what there is. A small batch waits while the judge has work anyway, so that the queue's places
-    /// hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
+    /// Gives the judge what there is. A small batch waits a little while the judge has work anyway, so that the queue's
+    /// places hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
     pub(super) fn hand_on(&mut self) {
-        if self.batch.is_empty() || (self.batch.len() < EVENTS && !self.events.is_idle()) {
+        let is_small = self.batch.len() < EVENTS;
+        if self.batch.is_empty() || (is_small && !self.events.is_idle() && self.may_wait()) {
             return;
         }
+        self.waiting_since = None;
         match self.events.try_send(std::mem::take(&mut self.batch)) {
             Ok(()) => self.batch = self.events.batch(),
             Err(TrySendError::Full(events)) if events.len() < MOST_WAITING => self.batch = events,
             Err(TrySendError::Full(events) | TrySendError::Disconnected(events)) => self.leave_unjudged(&events),
         }
+    }
+
+    /// Whether a small batch may wait: other workers could keep the judge busy for as long as they like.
+    fn may_wait(&mut self) -> bool {
+        let now = self.stages.millis();
+        now.saturating_sub(*self.waiting_since.get_or_insert(now)) < SMALL_WAIT_MILLIS
     }
 
     /// Brings the shared metrics up to date.
@@ -217,5 +231,7 @@ impl Dispatch {
 
 /// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
 const MOST_WAITING: usize = 8_192;
+/// How long a small batch waits at most: little beside the 250 ms in which an alert is to follow its flow.
+const SMALL_WAIT_MILLIS: u64 = 50;
 /// How often the shared metrics are brought up to date.
 pub(super) const PUBLISH_MILLIS: u64 = 250;
