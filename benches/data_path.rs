@@ -165,7 +165,7 @@ fn packets(input: &str) -> Vec<PacketMeta> {
     frames(input).iter().filter_map(|frame| dissector.dissect(&frame.frame()).ok()).collect()
 }
 
-fn book(packets: &[PacketMeta], mut take: impl FnMut(FlowEvent)) {
+fn book(packets: &[PacketMeta], mut take: impl FnMut(FlowEvent<'_>)) {
     let policy = Profile::Standard.flow_policy();
     let mut clock = PacketClock::new(&policy);
     let mut table = FlowTable::new(policy, 1_000_000, 7);
@@ -186,7 +186,7 @@ fn flows(input: &str) -> Vec<FlowRecord> {
     let mut flows = Vec::new();
     book(&packets(input), |event| {
         if let FlowEvent::Ended(record) = event {
-            flows.push(record);
+            flows.push(record.clone());
         }
     });
     flows

@@ -162,7 +162,7 @@ fn packet(protocol: u8, src: &str, dst: &str, src_port: u16, dst_port: u16, seco
 fn record(first: PacketMeta) -> FlowRecord {
     let tuple = FiveTuple::of(&first);
     let state = FlowState::new(&first, Direction::Forward, &FlowPolicy::standard());
-    FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow, decided: first.time }
+    FlowRecord { tuple, stored_reversed: false, state, end: EndReason::EndOfFlow, decided: first.time }
 }
 
 fn parsed(alert: &Alert) -> Map<String, Value> {

@@ -39,9 +39,9 @@ impl Bench {
 
     fn packet(&mut self, packet: &PacketMeta) -> &mut Self {
         let Self { table, clock, ended, early, .. } = self;
-        let mut take = |event| match event {
-            FlowEvent::Ended(record) => ended.push(record),
-            FlowEvent::Early(record) => early.push(record),
+        let mut take = |event: FlowEvent<'_>| match event {
+            FlowEvent::Ended(record) => ended.push(record.clone()),
+            FlowEvent::Early(record) => early.push(record.clone()),
         };
         let now = match clock.observe(packet.time) {
             ClockReading::At(now) => now,
@@ -59,14 +59,14 @@ impl Bench {
         let Self { table, ended, .. } = self;
         table.flush(EndReason::Forced, now, &mut |event| {
             if let FlowEvent::Ended(record) = event {
-                ended.push(record);
+                ended.push(record.clone());
             }
         });
         self
     }
 
     /// (end reason, forward packets, backward packets) of each ended flow, in order.
-    fn told(&self) -> Vec<(EndReason, u64, u64)> {
+    fn told(&self) -> Vec<(EndReason, u32, u32)> {
         self.ended.iter().map(|r| (r.end, r.state.forward.packets, r.state.backward.packets)).collect()
     }
 }
@@ -296,7 +296,7 @@ fn stream() -> impl Strategy<Value = Vec<PacketMeta>> {
 }
 
 /// One flow in words that can be compared.
-type Told = (Micros, Micros, Address, u16, Address, u16, EndReason, u64, u64, u32);
+type Told = (Micros, Micros, Address, u16, Address, u16, EndReason, u32, u32, u32);
 
 fn told(records: &[FlowRecord]) -> Vec<Told> {
     let mut told: Vec<Told> = records
@@ -339,8 +339,8 @@ proptest! {
         for shard in &mut shards {
             let Bench { table, ended, early, .. } = shard;
             table.advance(clock.now().expect("a packet"), &mut |event| match event {
-                FlowEvent::Ended(record) => ended.push(record),
-                FlowEvent::Early(record) => early.push(record),
+                FlowEvent::Ended(record) => ended.push(record.clone()),
+                FlowEvent::Early(record) => early.push(record.clone()),
             });
             shard.clock = clock;
             shard.flush();

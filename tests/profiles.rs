@@ -26,7 +26,8 @@ impl Stage for Judge<'_> {
     fn ended(&mut self, record: &FlowRecord) -> Option<Self::Item> {
         let (verdict, _) = self.detector.ended(record);
         let state = &record.state;
-        let sums = [state.forward.packets, state.backward.packets, state.forward.bytes, state.backward.bytes];
+        let sums =
+            [state.forward.packets.into(), state.backward.packets.into(), state.forward.bytes, state.backward.bytes];
         // A clock that goes back is read differently on purpose (quirk Q22).
         (state.out_of_order == 0).then_some(((record.tuple, state.start, state.last, sums), verdict))
     }

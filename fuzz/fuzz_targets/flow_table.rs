@@ -167,7 +167,7 @@ impl Run {
         let mut asked = 0;
         let booked = table.packet(packet, now, &mut |event| {
             asked += 1;
-            ledger.take(&event, policy);
+            ledger.take(event, policy);
         });
         match booked {
             Ok(()) => self.fed += 1,
@@ -181,14 +181,14 @@ impl Run {
 
     fn advance(&mut self, now: Micros) {
         let Self { policy, table, ledger, .. } = self;
-        table.advance(now, &mut |event| ledger.take(&event, policy));
+        table.advance(now, &mut |event| ledger.take(event, policy));
         self.check();
     }
 
     fn flush(&mut self, now: Micros) {
         self.advance(now);
         let Self { policy, table, ledger, .. } = self;
-        table.flush(EndReason::Forced, now, &mut |event| ledger.take(&event, policy));
+        table.flush(EndReason::Forced, now, &mut |event| ledger.take(event, policy));
         assert_eq!(self.table.active(), 0, "a flush leaves no flow");
         self.check();
     }
@@ -204,7 +204,7 @@ impl Run {
 }
 
 impl Ledger {
-    fn take(&mut self, event: &FlowEvent, policy: &FlowPolicy) {
+    fn take(&mut self, event: FlowEvent<'_>, policy: &FlowPolicy) {
         let (is_end, record) = match event {
             FlowEvent::Ended(record) => (true, record),
             FlowEvent::Early(record) => (false, record),
@@ -217,7 +217,7 @@ impl Ledger {
         }
         check(record, policy);
         let state = &record.state;
-        let sums = [state.forward.packets, state.backward.packets, state.forward.bytes, state.backward.bytes];
+        let sums = [state.forward.packets.into(), state.backward.packets.into(), state.forward.bytes, state.backward.bytes];
         let told = (is_end, record.tuple, state.start, state.last, state.part, sums, record.end, record.decided);
         *self.events.entry(told).or_default() += 1;
     }
@@ -236,12 +236,12 @@ impl Ledger {
 fn check(record: &FlowRecord, policy: &FlowPolicy) {
     let state = &record.state;
     assert!(state.packets() > 0, "a flow has a packet");
-    assert_eq!(record.key(), FlowKey::from(record.stored_as), "both orientations are of one key");
+    assert_eq!(record.key(), FlowKey::from(record.stored_as()), "both orientations are of one key");
     for side in [&state.forward, &state.backward] {
         assert!(side.length_min <= side.length_max);
-        assert!(side.bytes >= side.packets * u64::from(side.length_min));
-        assert!(side.bytes <= side.packets * u64::from(side.length_max));
-        assert!(u64::from(side.data_packets) <= side.packets);
+        assert!(side.bytes >= u64::from(side.packets) * u64::from(side.length_min));
+        assert!(side.bytes <= u64::from(side.packets) * u64::from(side.length_max));
+        assert!(side.data_packets <= side.packets);
     }
     let Lifecycle::Timed { idle_timeout, .. } = policy.lifecycle else { return };
     assert!(state.duration() >= Micros::ZERO, "time does not go back inside a flow");

@@ -173,7 +173,7 @@ pub(super) mod tests {
     pub(in crate::alert) fn flow(first: PacketMeta) -> FlowFacts {
         let tuple = FiveTuple::of(&first);
         let state = FlowState::new(&first, Direction::Forward, &FlowPolicy::standard());
-        FlowRecord { tuple, stored_as: tuple, state, end: EndReason::EndOfFlow, decided: first.time }.facts()
+        FlowRecord { tuple, stored_reversed: false, state, end: EndReason::EndOfFlow, decided: first.time }.facts()
     }
 
     pub(in crate::alert) fn verdict(label: u16, score: f32, novel: bool) -> Verdict {

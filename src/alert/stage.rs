@@ -159,6 +159,11 @@ impl AlertStage {
         }
     }
 
+    /// Counts novel flows that policy only counts, of which no line had been told while they were open.
+    pub const fn count_novel(&mut self, flows: u64) {
+        self.counts.novel += flows;
+    }
+
     /// A flow is still open after the early-verdict time. Its end must follow through [`AlertStage::ended`].
     ///
     /// Only attacks are told early; novelty can wait for the whole flow.

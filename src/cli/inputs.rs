@@ -168,9 +168,13 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    /// The profile's own rules.
+    /// The profile's own rules for whoever wants only flows that have ended: none is looked at while it is open.
     pub(super) fn of(profile: Profile) -> Self {
-        Self { policy: profile.flow_policy(), max_flows: limits::default_max_flows(profile), workers: 1 }
+        let mut policy = profile.flow_policy();
+        if let Lifecycle::Timed { early_verdict, .. } = &mut policy.lifecycle {
+            *early_verdict = None;
+        }
+        Self { policy, max_flows: limits::default_max_flows(profile), workers: 1 }
     }
 }
 

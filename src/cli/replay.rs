@@ -106,7 +106,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         flows.flush().context("cannot write the flows")?;
     }
     let mut verdicts = Verdicts::new(model.labels().len());
-    ran.stages.iter().for_each(|stage| verdicts.add(&stage.verdicts()));
+    for stage in &ran.stages {
+        verdicts.add(&stage.verdicts());
+        teller.alerting.count_novel(stage.novel());
+    }
     let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts());
     eprint!("{}", summary.table(began.elapsed().as_secs_f64()));
     if let Some(path) = &args.summary {
@@ -142,7 +145,7 @@ impl Taker<Passed> for Teller {
             (flow.end, flow.start, flow.tuple, flow.part, flow.end_reason)
         });
         for judged in capture.drain(..) {
-            alerting.take(&judged, &name);
+            alerting.take(&judged.flow, &judged.verdict, &name, || judged.telling);
             if alerting.waiting() >= BATCH {
                 alerting.flush(|_| ());
             }

@@ -2,19 +2,19 @@
 
 use super::schema::column::*;
 use super::{FeatureVector, Profile};
-use crate::flow::{FlowState, RunningStats};
+use crate::flow::{Activity, FlowState, RunningStats};
 use crate::time::Micros;
 
 pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile) {
-    let mut active = state.activity.active;
+    let Activity { mut active, idle } = state.activity();
     // The reference never closes the last active period (quirk Q17). No packet ends the trailing idle time, so neither
     // profile counts that.
-    let open = state.last - state.activity.active_since;
+    let open = state.last - state.active_since;
     if profile == Profile::Standard && open > Micros::ZERO {
         active.add(open.0.unsigned_abs());
     }
     series(row, &active, ACTIVE_MEAN);
-    series(row, &state.activity.idle, IDLE_MEAN);
+    series(row, &idle, IDLE_MEAN);
 }
 
 /// Mean, Std, Max and Min of one series, which stand in this order in the schema.

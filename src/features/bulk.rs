@@ -2,16 +2,16 @@
 
 use super::schema::column::*;
 use super::{FeatureVector, Profile, double};
-use crate::flow::{BulkState, FlowState};
+use crate::flow::{BulkTotals, Direction, FlowState};
 
 pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile) {
-    direction(row, &state.forward.bulk, FWD_BYTES_PER_BULK_AVG, profile);
-    direction(row, &state.backward.bulk, BWD_BYTES_PER_BULK_AVG, profile);
+    direction(row, &state.bulks(Direction::Forward), FWD_BYTES_PER_BULK_AVG, profile);
+    direction(row, &state.bulks(Direction::Backward), BWD_BYTES_PER_BULK_AVG, profile);
 }
 
 /// Bytes and packets a bulk and bytes a second in bulks, which stand in this order in the schema. The reference cuts
 /// all three to integers (quirk Q18).
-fn direction(row: &mut FeatureVector, bulk: &BulkState, first: usize, profile: Profile) {
+fn direction(row: &mut FeatureVector, bulk: &BulkTotals, first: usize, profile: Profile) {
     let whole = |value: f64| if profile == Profile::Cic { value.trunc() } else { value };
     if bulk.count > 0 {
         row.set(first, whole(double(bulk.bytes) / f64::from(bulk.count)));

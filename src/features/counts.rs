@@ -8,8 +8,8 @@ use crate::packet::TcpFlags;
 pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile) {
     let (forward, backward) = (&state.forward, &state.backward);
     row.set_whole(FLOW_DURATION, state.duration().0);
-    row.set_count(TOTAL_FWD_PACKET, forward.packets);
-    row.set_count(TOTAL_BWD_PACKETS, backward.packets);
+    row.set_count(TOTAL_FWD_PACKET, forward.packets.into());
+    row.set_count(TOTAL_BWD_PACKETS, backward.packets.into());
     row.set_count(FWD_PSH_FLAGS, forward.psh.into());
     row.set_count(BWD_PSH_FLAGS, backward.psh.into());
     row.set_count(FWD_URG_FLAGS, forward.urg.into());

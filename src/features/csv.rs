@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use super::number::{write_double, write_integer};
-use super::schema::{FEATURES, FeatureId, IDENTITY_COLUMNS, Kind, LABEL_COLUMN, NO_LABEL};
+use super::number::{write_digits, write_double, write_integer};
+use super::schema::{FEATURES, IDENTITY_COLUMNS, Kind, LABEL_COLUMN, NO_LABEL};
 use super::{FeatureVector, Profile};
 use crate::flow::{FiveTuple, FlowRecord};
 use crate::packet::Address;
@@ -30,20 +30,39 @@ pub fn write_row(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVecto
     write_endpoints(out, &record.tuple);
     out.push(b',');
     write_timestamp(out, record.state.start);
-    for id in FeatureId::all() {
-        out.push(b',');
-        write_value(out, features, id);
-    }
+    write_values(out, features);
     out.push(b',');
     out.extend_from_slice(NO_LABEL.as_bytes());
     out.push(b'\n');
 }
 
+/// Appends every feature's value as its column prints it, each behind a comma.
+fn write_values(out: &mut Vec<u8>, features: &FeatureVector) {
+    let mut undefined = features.undefined;
+    for (feature, &value) in FEATURES.iter().zip(&features.values) {
+        let has_value = undefined & 1 == 0;
+        undefined >>= 1;
+        #[expect(clippy::cast_possible_truncation, reason = "integer columns hold whole numbers below 2^53")]
+        match feature.kind {
+            Kind::Double if has_value && value.to_bits() == 0 => out.extend_from_slice(b",0.0"),
+            Kind::Double if has_value => {
+                out.push(b',');
+                write_double(out, value);
+            }
+            Kind::Integer if has_value => {
+                out.push(b',');
+                write_integer(out, value as i64);
+            }
+            _ => out.extend_from_slice(b",0"),
+        }
+    }
+}
+
 /// `src-dst-sport-dport-protocol`: of the tuple that the reference's table stored (quirk Q6), or of the flow itself.
 pub(super) fn write_flow_id(out: &mut Vec<u8>, record: &FlowRecord, profile: Profile) {
     let tuple = match profile {
-        Profile::Cic => &record.stored_as,
-        Profile::Standard => &record.tuple,
+        Profile::Cic => record.stored_as(),
+        Profile::Standard => record.tuple,
     };
     write_address(out, tuple.src);
     out.push(b'-');
@@ -66,17 +85,6 @@ fn write_endpoints(out: &mut Vec<u8>, tuple: &FiveTuple) {
     write_integer(out, tuple.protocol.into());
 }
 
-/// Appends one feature's value as its column prints it.
-pub(super) fn write_value(out: &mut Vec<u8>, features: &FeatureVector, id: FeatureId) {
-    let value = features.get(id);
-    #[expect(clippy::cast_possible_truncation, reason = "integer columns hold whole numbers below 2^53")]
-    match id.feature().kind {
-        _ if features.is_undefined(id) => out.push(b'0'),
-        Kind::Integer => write_integer(out, value as i64),
-        Kind::Double => write_double(out, value),
-    }
-}
-
 pub(super) fn write_address(out: &mut Vec<u8>, address: Address) {
     match address.to_ip() {
         IpAddr::V4(v4) => {
@@ -95,31 +103,28 @@ pub(super) fn write_address(out: &mut Vec<u8>, address: Address) {
 /// `YYYY-MM-DD HH:MM:SS`, then no fraction, milliseconds, or microseconds, as the time needs (FEATURES.md section 5.2).
 pub(super) fn write_timestamp(out: &mut Vec<u8>, time: Micros) {
     let civil = time.civil();
-    write!(out, "{:04}", civil.year).unwrap_or_default();
+    match u32::try_from(civil.year) {
+        Ok(year @ 0..10_000) => write_digits::<4>(out, year),
+        // Writing to a vector cannot fail.
+        _ => write!(out, "{:04}", civil.year).unwrap_or_default(),
+    }
     for (separator, number) in
         [(b'-', civil.month), (b'-', civil.day), (b' ', civil.hour), (b':', civil.minute), (b':', civil.second)]
     {
         out.push(separator);
-        write_padded(out, number.into(), 2);
+        write_digits::<2>(out, number.into());
     }
     match civil.micros {
         0 => {}
         micros if micros % 1_000 == 0 => {
             out.push(b'.');
-            write_padded(out, micros / 1_000, 3);
+            write_digits::<3>(out, micros / 1_000);
         }
         micros => {
             out.push(b'.');
-            write_padded(out, micros, 6);
+            write_digits::<6>(out, micros);
         }
     }
-}
-
-fn write_padded(out: &mut Vec<u8>, number: u32, width: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(number);
-    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
-    out.extend_from_slice(digits.as_bytes());
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile)
 fn direction(row: &mut FeatureVector, side: &DirectionState, total: usize) {
     let columns = [total + 1, total + 2, total + 3, total + 4];
     let sum = (side.last - side.first).0;
-    match moments(side.packets, sum, &side.gaps) {
+    match moments(side.packets.into(), sum, &side.gaps) {
         Some(gaps) => {
             row.set_whole(total, sum);
             set(row, columns, &gaps);
@@ -36,7 +36,7 @@ fn direction(row: &mut FeatureVector, side: &DirectionState, total: usize) {
 fn moments(packets: u64, sum: i64, gaps: &GapStats) -> Option<Moments> {
     #[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
     let (min, max) = (gaps.min as f64, gaps.max as f64);
-    Moments::new(packets.saturating_sub(1), sum.into(), gaps.squares, min, max)
+    Moments::new(packets.saturating_sub(1), sum.into(), gaps.squares(), min, max)
 }
 
 fn set(row: &mut FeatureVector, columns: [usize; 4], gaps: &Moments) {

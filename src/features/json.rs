@@ -52,7 +52,7 @@ pub fn write_line(
         match feature.kind {
             _ if features.is_undefined(id) || !value.is_finite() => out.extend_from_slice(b"null"),
             Kind::Integer => write_integer(out, value as i64),
-            Kind::Double => out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes()),
+            Kind::Double => out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes()),
         }
     }
     more(out);

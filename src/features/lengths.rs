@@ -30,7 +30,7 @@ pub(super) fn fill(row: &mut FeatureVector, state: &FlowState) {
     row.set(FWD_SEGMENT_SIZE_AVG, mean(forward));
     row.set(BWD_SEGMENT_SIZE_AVG, mean(backward));
     if forward.packets > 0 {
-        row.set(DOWN_UP_RATIO, double(backward.packets) / double(forward.packets));
+        row.set(DOWN_UP_RATIO, f64::from(backward.packets) / f64::from(forward.packets));
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn fill(row: &mut FeatureVector, state: &FlowState) {
 fn direction(row: &mut FeatureVector, side: &DirectionState, max: usize) {
     let columns = [max, max + 1, max + 2, max + 3];
     let moments = Moments::new(
-        side.packets,
+        side.packets.into(),
         side.bytes.into(),
         side.bytes_squared.into(),
         side.length_min.into(),
@@ -53,5 +53,5 @@ fn direction(row: &mut FeatureVector, side: &DirectionState, max: usize) {
 }
 
 fn mean(side: &DirectionState) -> f64 {
-    if side.packets == 0 { 0.0 } else { double(side.bytes) / double(side.packets) }
+    if side.packets == 0 { 0.0 } else { double(side.bytes) / f64::from(side.packets) }
 }

@@ -16,7 +16,7 @@ pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile)
         }
     }
     if seconds > 0.0 {
-        row.set(FWD_PACKETS_PER_SECOND, double(state.forward.packets) / seconds);
-        row.set(BWD_PACKETS_PER_SECOND, double(state.backward.packets) / seconds);
+        row.set(FWD_PACKETS_PER_SECOND, f64::from(state.forward.packets) / seconds);
+        row.set(BWD_PACKETS_PER_SECOND, f64::from(state.backward.packets) / seconds);
     }
 }

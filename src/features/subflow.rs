@@ -12,9 +12,9 @@ pub(super) fn fill(row: &mut FeatureVector, state: &FlowState, profile: Profile)
         Profile::Standard => u64::from(state.subflow_breaks) + 1,
     };
     for (column, amount) in [
-        (SUBFLOW_FWD_PACKETS, forward.packets),
+        (SUBFLOW_FWD_PACKETS, forward.packets.into()),
         (SUBFLOW_FWD_BYTES, forward.bytes),
-        (SUBFLOW_BWD_PACKETS, backward.packets),
+        (SUBFLOW_BWD_PACKETS, backward.packets.into()),
         (SUBFLOW_BWD_BYTES, backward.bytes),
     ] {
         let value = match profile {

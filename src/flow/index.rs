@@ -12,6 +12,9 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// Memory of one entry.
+    pub(super) const BYTES_PER_ENTRY: usize = size_of::<u64>();
+
     pub(super) fn new() -> Self {
         Self { entries: vec![EMPTY; SMALLEST], len: 0 }
     }

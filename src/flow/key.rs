@@ -1,6 +1,8 @@
 //! Five-tuples: the canonical key that both directions of a flow share, and its two orientations.
 
-use std::hash::BuildHasher;
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
 
 use crate::packet::{Address, PacketMeta};
 
@@ -47,6 +49,13 @@ impl FiveTuple {
         Self { src: self.dst, dst: self.src, src_port: self.dst_port, dst_port: self.src_port, protocol: self.protocol }
     }
 
+    /// Whether both are of one conversation: equal, or each the other's reverse.
+    #[must_use]
+    #[inline]
+    pub fn is_same_flow(&self, other: &Self) -> bool {
+        self == other || *self == other.reversed()
+    }
+
     /// Whether the source endpoint is the greater one, so that the canonical key holds this tuple reversed.
     #[must_use]
     fn is_swapped(&self) -> bool {
@@ -70,15 +79,52 @@ impl FlowKey {
     pub const fn canonical(&self) -> &FiveTuple {
         &self.0
     }
+}
 
-    /// A 64-bit hash, equal for both directions, under the caller's key.
-    ///
-    /// The low half chooses the place in a table, the high bits the shard.
+/// The keyed hash of flows: equal for both directions. Whoever does not know the key cannot aim at one place.
+#[derive(Clone, Debug)]
+pub struct FlowHasher(FixedState);
+
+/// A flow's hash. The low half chooses the place in a table, the high half the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowHash(u64);
+
+impl FlowHasher {
+    /// A hash under this key.
     #[must_use]
-    pub fn hash_with<S: BuildHasher>(&self, state: &S) -> u64 {
-        let Self(tuple) = self;
+    pub fn with_seed(seed: u64) -> Self {
+        Self(FixedState::with_seed(seed))
+    }
+
+    /// The hash of a packet's flow.
+    #[must_use]
+    #[inline]
+    pub fn of(&self, packet: &PacketMeta) -> FlowHash {
+        self.of_key(&FlowKey::of(packet))
+    }
+
+    /// The hash of a flow's key.
+    #[must_use]
+    #[inline]
+    pub fn of_key(&self, FlowKey(tuple): &FlowKey) -> FlowHash {
         let ports = u64::from(tuple.src_port) << 32 | u64::from(tuple.dst_port) << 16 | u64::from(tuple.protocol);
-        state.hash_one((tuple.src.bits(), tuple.dst.bits(), ports))
+        FlowHash(self.0.hash_one((tuple.src.bits(), tuple.dst.bits(), ports)))
+    }
+}
+
+impl FlowHash {
+    /// Which of `shards` keeps the flow.
+    #[must_use]
+    #[inline]
+    pub fn shard(self, shards: usize) -> usize {
+        usize::try_from((self.0 >> 32) % shards.max(1) as u64).unwrap_or_default()
+    }
+
+    /// The half that places a flow in a table.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+    pub(super) const fn place(self) -> u32 {
+        self.0 as u32
     }
 }
 
@@ -91,7 +137,6 @@ impl From<FiveTuple> for FlowKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use foldhash::fast::FixedState;
     use proptest::prelude::*;
 
     fn tuple() -> impl Strategy<Value = FiveTuple> {
@@ -111,8 +156,8 @@ mod tests {
         fn swapping_direction_leaves_key_and_hash(tuple in tuple()) {
             let (there, back) = (FlowKey::from(tuple), FlowKey::from(tuple.reversed()));
             prop_assert_eq!(there, back);
-            let state = FixedState::with_seed(7);
-            prop_assert_eq!(there.hash_with(&state), back.hash_with(&state));
+            let hasher = FlowHasher::with_seed(7);
+            prop_assert_eq!(hasher.of_key(&there), hasher.of_key(&back));
         }
     }
 }

@@ -24,6 +24,9 @@ struct Link {
 }
 
 impl Lists {
+    /// Memory that a slot takes in a set.
+    pub(super) const BYTES_PER_SLOT: usize = size_of::<Link>();
+
     /// `count` empty lists.
     pub(super) fn new(count: usize) -> Self {
         Self { ends: vec![Ends { head: NONE, tail: NONE }; count], links: Vec::new() }
@@ -78,11 +81,6 @@ impl Lists {
         self.remove(slot);
         Some(slot)
     }
-
-    /// The list that a slot is in.
-    pub(super) fn list_of(&self, slot: u32) -> Option<u32> {
-        self.links.get(slot as usize).map(|link| link.list).filter(|&list| list != NONE)
-    }
 }
 
 /// No slot, no list.
@@ -102,7 +100,7 @@ mod tests {
             for (action, list, slot) in steps {
                 match action {
                     0 | 1 => {
-                        if lists.list_of(slot).is_none() {
+                        if !model.iter().any(|queue| queue.contains(&slot)) {
                             lists.push_back(list, slot);
                             model[list as usize].push_back(slot);
                         }

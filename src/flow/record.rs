@@ -5,18 +5,21 @@ use super::state::FlowState;
 use crate::time::Micros;
 
 /// One flow as it leaves the table: oriented tuple, state, and why it left.
+///
+/// A live flow is kept in the same form, so that one that ends is lent, not copied.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct FlowRecord {
     /// Initiator to responder.
     pub tuple: FiveTuple,
-    /// The tuple under which the table first stored this key; the reference prints its Flow ID from it (quirk Q6).
-    pub stored_as: FiveTuple,
     /// Counters and sums at the moment of the record.
     pub state: FlowState,
-    /// Why the flow ended; [`EndReason::Forced`] in an early record.
-    pub end: EndReason,
     /// When this was decided, on the capture's clock: a timer's deadline, or the packet that ended the flow.
     pub decided: Micros,
+    /// Why the flow ended; [`EndReason::Forced`] in an early record.
+    pub end: EndReason,
+    /// Whether the table first stored this key the other way round: see [`FlowRecord::stored_as`].
+    pub stored_reversed: bool,
 }
 
 impl FlowRecord {
@@ -24,6 +27,12 @@ impl FlowRecord {
     #[must_use]
     pub fn is_part(&self) -> bool {
         self.state.part > 0 || self.end == EndReason::ActiveTimeout
+    }
+
+    /// The tuple under which the table first stored this key; the reference prints its Flow ID from it (quirk Q6).
+    #[must_use]
+    pub const fn stored_as(&self) -> FiveTuple {
+        if self.stored_reversed { self.tuple.reversed() } else { self.tuple }
     }
 
     /// The canonical key.
@@ -48,8 +57,8 @@ impl FlowRecord {
             end: self.state.last,
             part: self.state.part,
             end_reason: None,
-            packets_to_server: forward.packets,
-            packets_to_client: backward.packets,
+            packets_to_server: forward.packets as u64,
+            packets_to_client: backward.packets as u64,
             bytes_to_server: forward.wire_bytes,
             bytes_to_client: backward.wire_bytes,
             interface: self.state.first.interface,
@@ -118,13 +127,13 @@ impl FlowFacts {
     }
 }
 
-/// What the table hands on.
-#[derive(Clone, Debug)]
-pub enum FlowEvent {
+/// What the table lends to whoever listens, while it stands in the table still.
+#[derive(Clone, Copy, Debug)]
+pub enum FlowEvent<'a> {
     /// A flow, or a part of one, is over.
-    Ended(FlowRecord),
+    Ended(&'a FlowRecord),
     /// A flow is still open after the policy's early-verdict time; its end will follow.
-    Early(FlowRecord),
+    Early(&'a FlowRecord),
 }
 
 /// Why a flow ended: the values of IPFIX information element 136 (flowEndReason, RFC 5102).

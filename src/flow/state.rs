@@ -4,7 +4,7 @@
 //! [`super::stats`]) do not depend on the order in which parts are added. Everything that
 //! the columns of FEATURES.md need is kept here; which reading is printed is for `features`.
 
-use super::bulk::BulkState;
+use super::bulk::{BulkRun, BulkTotals};
 use super::key::Direction;
 use super::policy::FlowPolicy;
 use super::stats::RunningStats;
@@ -12,86 +12,106 @@ use crate::packet::{PacketMeta, TcpFlags};
 use crate::time::Micros;
 
 /// The state of one live flow, updated by [`FlowState::update`].
+///
+/// Fields stand in the order of use, so that a packet touches the two cache lines that both directions share, its own
+/// direction's two, and nothing of what only the end of the flow asks for. [`super::FlowTable`] places this struct so;
+/// the sizes below are checked where it does.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct FlowState {
-    /// Time of the first packet.
-    pub start: Micros,
     /// Time of the last packet: in arrival order, or the greatest, as the policy has it.
     pub last: Micros,
-    /// Packets from the initiator.
-    pub forward: DirectionState,
-    /// Packets from the responder.
-    pub backward: DirectionState,
+    /// Time of the first packet.
+    pub start: Micros,
     /// Gaps between consecutive packets of either direction, µs.
     pub gaps: GapStats,
+    /// When the open active period began.
+    pub active_since: Micros,
+    /// The open runs of payload packets.
+    forward_run: BulkRun,
+    backward_run: BulkRun,
     /// Packets with each TCP flag, both directions.
     pub flags: FlagCounts,
     /// Gaps that began a new subflow (FEATURES.md section 3.5).
     pub subflow_breaks: u32,
-    /// Packets that came with an earlier time than one before them.
-    pub out_of_order: u32,
+    /// Packets from the initiator.
+    pub forward: DirectionState,
+    /// Time from the first packet of the first flow of this connection to this flow's first packet, µs. It stands here
+    /// because the two directions need a gap of eight bytes between them to begin on cache lines of their own.
+    pub connection_before: Micros,
+    /// Packets from the responder.
+    pub backward: DirectionState,
+    /// What few flows have; `None` until then.
+    rare: Option<Box<Rare>>,
     /// The first packet of the flow.
     pub first: FirstPacket,
-    /// Active periods and idle gaps (FEATURES.md section 3.6).
-    pub activity: Activity,
-    /// Time from the first packet of the first flow of this connection to this flow's first packet, µs.
-    pub connection_before: Micros,
+    /// Packets that came with an earlier time than one before them.
+    pub out_of_order: u32,
     /// Which part of a long flow this is: 0, then 1 more after each cut by the active timeout.
     pub part: u32,
 }
 
 /// What one direction of a flow has sent.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct DirectionState {
-    /// Packets.
-    pub packets: u64,
     /// L4 payload bytes.
     pub bytes: u64,
     /// Sum of squared payload lengths.
     pub bytes_squared: u64,
-    /// Least payload length.
-    pub length_min: u32,
-    /// Greatest payload length.
-    pub length_max: u32,
     /// L4 header bytes.
     pub header_bytes: u64,
     /// Bytes of whole frames on the wire.
     pub wire_bytes: u64,
-    /// Time of the first packet of this direction.
-    pub first: Micros,
-    /// Time of the last packet of this direction (see [`FlowState::last`]).
-    pub last: Micros,
-    /// Gaps between consecutive packets of this direction, µs; their sum is `last − first`.
-    pub gaps: GapStats,
+    /// Packets. An active timeout of two minutes holds fewer than 2³² of them at any line rate.
+    pub packets: u32,
+    /// Packets with payload.
+    pub data_packets: u32,
+    /// Least payload length.
+    pub length_min: u32,
+    /// Greatest payload length.
+    pub length_max: u32,
     /// Packets with PSH.
     pub psh: u32,
     /// Packets with URG.
     pub urg: u32,
     /// Packets with RST.
     pub rst: u32,
-    /// Packets with payload.
-    pub data_packets: u32,
-    /// Raw TCP window of the first packet.
-    pub first_window: u16,
     /// Raw TCP window of the last packet.
     pub last_window: u16,
     /// Least L4 header length.
     pub header_min: u16,
+    /// Time of the last packet of this direction (see [`FlowState::last`]).
+    pub last: Micros,
+    /// Gaps between consecutive packets of this direction, µs; their sum is `last − first`.
+    pub gaps: GapStats,
+    /// Time of the first packet of this direction.
+    pub first: Micros,
+    /// Raw TCP window of the first packet.
+    pub first_window: u16,
     /// TCP flags of the first packet.
     pub first_flags: TcpFlags,
-    /// Bulk transfers (FEATURES.md section 3.4).
-    pub bulk: BulkState,
 }
 
 /// Extremes and squares of gaps; their sum is the difference of the two end times.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct GapStats {
-    /// Sum of squares, µs².
-    pub squares: u128,
+    /// Sum of squares in 128 bits, low half first: a 128-bit field would ask for 16 bytes' alignment.
+    squares: [u64; 2],
     /// Least gap, µs; [`i64::MAX`] before the first.
     pub min: i64,
     /// Greatest gap, µs; [`i64::MIN`] before the first.
     pub max: i64,
+}
+
+/// What most flows end without: a bulk, an idle gap. Apart from the rest, so that a million live flows do not carry
+/// room for it.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    activity: Activity,
+    forward_bulks: BulkTotals,
+    backward_bulks: BulkTotals,
 }
 
 /// Packets with each TCP flag that is only ever reported for both directions together.
@@ -122,11 +142,9 @@ pub struct FirstPacket {
     pub interface: u16,
 }
 
-/// Active periods and the idle gaps between them.
-#[derive(Clone, Debug)]
+/// Closed active periods and the idle gaps between them.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Activity {
-    /// When the open active period began.
-    pub active_since: Micros,
     /// Closed active periods, µs.
     pub active: RunningStats,
     /// Idle gaps, µs.
@@ -138,33 +156,32 @@ impl FlowState {
     #[must_use]
     pub fn new(packet: &PacketMeta, direction: Direction, policy: &FlowPolicy) -> Self {
         let mut state = Self {
-            start: packet.time,
             last: packet.time,
-            forward: DirectionState::default(),
-            backward: DirectionState::default(),
+            start: packet.time,
             gaps: GapStats::default(),
+            active_since: packet.time,
+            forward_run: BulkRun::default(),
+            backward_run: BulkRun::default(),
             flags: FlagCounts::default(),
             subflow_breaks: u32::from(policy.breaks_subflow(packet.time, packet.time)),
-            out_of_order: 0,
+            forward: DirectionState::default(),
+            connection_before: Micros::ZERO,
+            backward: DirectionState::default(),
+            rare: None,
             first: FirstPacket {
                 direction,
                 flags: packet.flags,
                 has_payload: packet.payload_len > 0,
                 interface: packet.interface,
             },
-            activity: Activity {
-                active_since: packet.time,
-                active: RunningStats::default(),
-                idle: RunningStats::default(),
-            },
-            connection_before: Micros::ZERO,
+            out_of_order: 0,
             part: 0,
         };
         state.count(packet, packet.time, direction, policy);
         state
     }
 
-    /// Adds one later packet. Constant time, no allocation.
+    /// Adds one later packet. Constant time; a flow's first idle gap or bulk allocates once.
     pub fn update(&mut self, packet: &PacketMeta, direction: Direction, policy: &FlowPolicy) {
         let time = if packet.time < self.last {
             self.out_of_order = self.out_of_order.saturating_add(1);
@@ -173,7 +190,9 @@ impl FlowState {
             packet.time
         };
         let gap = time - self.last;
-        self.activity.observe(time, self.last, gap, policy);
+        if gap > policy.activity_timeout {
+            self.close_active_period(time, gap);
+        }
         if policy.breaks_subflow(time, self.last) {
             self.subflow_breaks = self.subflow_breaks.saturating_add(1);
         }
@@ -191,10 +210,31 @@ impl FlowState {
         }
     }
 
+    /// Closed active periods and idle gaps (FEATURES.md section 3.6).
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.rare.as_ref().map(|rare| rare.activity).unwrap_or_default()
+    }
+
+    /// One direction's bulks (FEATURES.md section 3.4).
+    #[must_use]
+    pub fn bulks(&self, direction: Direction) -> BulkTotals {
+        let of = |rare: &Rare| match direction {
+            Direction::Forward => rare.forward_bulks,
+            Direction::Backward => rare.backward_bulks,
+        };
+        self.rare.as_deref().map(of).unwrap_or_default()
+    }
+
+    /// Gives back what was allocated, once the flow has ended.
+    pub(super) fn forget_rare(&mut self) {
+        self.rare = None;
+    }
+
     /// Packets of both directions.
     #[must_use]
     pub const fn packets(&self) -> u64 {
-        self.forward.packets.saturating_add(self.backward.packets)
+        self.forward.packets as u64 + self.backward.packets as u64
     }
 
     /// Last packet − first packet, µs; negative only where the policy keeps a clock that went back.
@@ -204,13 +244,31 @@ impl FlowState {
     }
 
     fn count(&mut self, packet: &PacketMeta, time: Micros, direction: Direction, policy: &FlowPolicy) {
-        let (own, other) = match direction {
-            Direction::Forward => (&mut self.forward, &self.backward),
-            Direction::Backward => (&mut self.backward, &self.forward),
+        let (own, run, other_run) = match direction {
+            Direction::Forward => (&mut self.forward, &mut self.forward_run, &self.backward_run),
+            Direction::Backward => (&mut self.backward, &mut self.backward_run, &self.forward_run),
         };
-        own.bulk.observe(time, packet.payload_len, other.bulk.last_payload(), policy.bulk_gap);
+        let grown = run.observe(time, packet.payload_len, other_run.last_payload(), policy.bulk_gap);
         own.add(packet, time);
         self.flags.add(packet.flags);
+        if let Some(grown) = grown {
+            let rare = self.rare.get_or_insert_default();
+            match direction {
+                Direction::Forward => rare.forward_bulks.add(&grown),
+                Direction::Backward => rare.backward_bulks.add(&grown),
+            }
+        }
+    }
+
+    #[cold]
+    fn close_active_period(&mut self, time: Micros, gap: Micros) {
+        let active = self.last - self.active_since;
+        let activity = &mut self.rare.get_or_insert_default().activity;
+        if active > Micros::ZERO {
+            activity.active.add(active.0.unsigned_abs());
+        }
+        activity.idle.add(gap.0.unsigned_abs());
+        self.active_since = time;
     }
 }
 
@@ -247,15 +305,24 @@ impl DirectionState {
 impl GapStats {
     fn add(&mut self, gap: Micros) {
         let magnitude = u128::from(gap.0.unsigned_abs());
-        self.squares = self.squares.saturating_add(magnitude.saturating_mul(magnitude));
+        // A gap has at most 63 bits, so the square fits; the sum of absurd gaps stays at the greatest number.
+        let sum = self.squares().saturating_add(magnitude.wrapping_mul(magnitude));
+        self.squares = [low_half(sum), low_half(sum >> 64)];
         self.min = self.min.min(gap.0);
         self.max = self.max.max(gap.0);
+    }
+
+    /// Sum of squares, µs².
+    #[must_use]
+    pub fn squares(&self) -> u128 {
+        let [low, high] = self.squares;
+        u128::from(high) << 64 | u128::from(low)
     }
 }
 
 impl Default for GapStats {
     fn default() -> Self {
-        Self { squares: 0, min: i64::MAX, max: i64::MIN }
+        Self { squares: [0; 2], min: i64::MAX, max: i64::MIN }
     }
 }
 
@@ -269,15 +336,7 @@ impl FlagCounts {
     }
 }
 
-impl Activity {
-    fn observe(&mut self, time: Micros, last: Micros, gap: Micros, policy: &FlowPolicy) {
-        if gap > policy.activity_timeout {
-            let active = last - self.active_since;
-            if active > Micros::ZERO {
-                self.active.add(active.0.unsigned_abs());
-            }
-            self.idle.add(gap.0.unsigned_abs());
-            self.active_since = time;
-        }
-    }
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+const fn low_half(wide: u128) -> u64 {
+    wide as u64
 }

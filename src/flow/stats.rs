@@ -65,17 +65,37 @@ impl Moments {
             return None;
         }
         let n = count as f64;
-        let variance = if count == 1 {
-            0.0
-        } else {
-            let exact = u128::from(count)
+        if count == 1 {
+            return Some(Self { mean: signed(sum), variance: 0.0, std: 0.0, min, max });
+        }
+        let absolute = sum.unsigned_abs();
+        let exact = match (u64::try_from(squares), u64::try_from(absolute)) {
+            // As nearly always: two multiplications, which cannot overflow.
+            (Ok(squares), Ok(sum)) => {
+                let scaled = u128::from(count).wrapping_mul(squares.into());
+                Some(scaled.saturating_sub(u128::from(sum).wrapping_mul(sum.into())))
+            }
+            _ => u128::from(count)
                 .checked_mul(squares)
-                .zip(sum.unsigned_abs().checked_mul(sum.unsigned_abs()))
-                .map(|(scaled, square)| scaled.saturating_sub(square) as f64);
-            exact.unwrap_or_else(|| (n * squares as f64 - sum as f64 * sum as f64).max(0.0)) / (n * (n - 1.0))
+                .zip(absolute.checked_mul(absolute))
+                .map(|(scaled, square)| scaled.saturating_sub(square)),
         };
-        Some(Self { mean: sum as f64 / n, variance, std: variance.sqrt(), min, max })
+        let scatter = exact.map_or_else(|| (n * squares as f64 - sum as f64 * sum as f64).max(0.0), double);
+        let variance = scatter / (n * (n - 1.0));
+        Some(Self { mean: signed(sum) / n, variance, std: variance.sqrt(), min, max })
     }
+}
+
+/// `value as f64`, without the library call that 128 bits need where 64 do.
+#[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
+fn double(value: u128) -> f64 {
+    u64::try_from(value).map_or_else(|_| value as f64, |short| short as f64)
+}
+
+/// The same with a sign.
+#[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
+fn signed(value: i128) -> f64 {
+    i64::try_from(value).map_or_else(|_| value as f64, |short| short as f64)
 }
 
 #[cfg(test)]

@@ -1,39 +1,52 @@
 //! The flow table: one worker's live flows, bounded, timed by packets.
 //!
-//! A worker feeds it packets and the capture's clock and takes [`FlowEvent`]s; no lock, no system clock, no
+//! A worker feeds it packets with the capture's clock and takes [`FlowEvent`]s; no lock, no system clock, no
 //! allocation a packet. Every deadline is checked exactly when the flow's next packet comes, and by the timer wheel
-//! in between, so the events do not depend on how packets were batched or sharded.
+//! in between, so the events do not depend on how packets were batched or sharded. How a flow begins and ends is told
+//! by the two lifecycles, `timed` and `reference`.
 
-use foldhash::fast::FixedState;
+use std::hint::black_box;
 
 use super::index::Index;
-use super::key::{FiveTuple, FlowKey};
+use super::key::{FiveTuple, FlowHash, FlowHasher};
 use super::lists::Lists;
 use super::policy::{FlowPolicy, Lifecycle};
 use super::quota::SourceQuota;
-use super::record::{EndReason, FlowEvent, FlowRecord};
+use super::record::{EndReason, FlowEvent};
+use super::slab::Slab;
+use super::slot::{Due, Slot};
 use super::state::FlowState;
-use super::tcp::{Effect, ReferenceClosing, Sequences};
-use super::tombstone::{Continuation, Kind, Tombstones};
+use super::tcp::Sequences;
+use super::tombstone::{Continuation, Tombstones};
 use super::wheel::Wheel;
-use crate::packet::{PacketMeta, TcpFlags, protocol};
+use crate::packet::PacketMeta;
 use crate::time::Micros;
 
 /// The live flows of one worker.
 #[derive(Debug)]
 pub struct FlowTable {
-    policy: FlowPolicy,
-    max_flows: usize,
-    hash: FixedState,
+    pub(super) policy: FlowPolicy,
+    pub(super) max_flows: usize,
+    hasher: FlowHasher,
     index: Index,
-    slots: Vec<Option<Slot>>,
-    free: Vec<u32>,
+    pub(super) slots: Slab,
     wheel: Wheel,
     /// Who goes first when the table is full: unanswered flows, then the others, each oldest first.
-    ranks: Lists,
-    quota: SourceQuota,
-    tombstones: Tombstones,
-    counters: TableCounters,
+    pub(super) ranks: Lists,
+    pub(super) quota: SourceQuota,
+    pub(super) tombstones: Tombstones,
+    pub(super) counters: TableCounters,
+}
+
+/// A packet as the table takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    /// The packet.
+    pub packet: PacketMeta,
+    /// The capture's clock at this packet ([`super::PacketClock`]).
+    pub clock: Micros,
+    /// The hash of the packet's flow, by a hasher with the table's seed.
+    pub hash: FlowHash,
 }
 
 /// What the table has counted since it was made. `created = ended + active` holds after every call.
@@ -60,31 +73,6 @@ pub struct TableFull {
     pub max_flows: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Slot {
-    tuple: FiveTuple,
-    stored_as: FiveTuple,
-    key: FlowKey,
-    hash: u32,
-    early_done: bool,
-    tcp: Tcp,
-    state: FlowState,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Tcp {
-    Reference(ReferenceClosing),
-    Sequenced(Sequences),
-}
-
-/// What a flow's deadlines demand at a given time.
-#[derive(Clone, Copy, Debug)]
-enum Due {
-    Nothing,
-    Early(Micros),
-    End(EndReason, Micros),
-}
-
 impl FlowTable {
     /// An empty table that holds at most `max_flows` flows; `seed` keys its hash.
     #[must_use]
@@ -93,14 +81,13 @@ impl FlowTable {
         Self {
             policy,
             max_flows,
-            hash: FixedState::with_seed(seed),
+            hasher: FlowHasher::with_seed(seed),
             index: Index::new(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slab::default(),
             wheel: Wheel::new(),
             ranks: Lists::new(RANKS),
             quota: SourceQuota::new(seed.rotate_left(32)),
-            tombstones: Tombstones::new(seed, max_flows),
+            tombstones: Tombstones::new(max_flows),
             counters: TableCounters::default(),
         }
     }
@@ -113,59 +100,88 @@ impl FlowTable {
         &mut self,
         packet: &PacketMeta,
         clock: Micros,
-        out: &mut impl FnMut(FlowEvent),
+        out: &mut impl FnMut(FlowEvent<'_>),
     ) -> Result<(), TableFull> {
-        self.advance(clock, out);
-        let key = FlowKey::of(packet);
-        let hash = low_half(key.hash_with(&self.hash));
-        let found = self.index.find(hash, |slot| self.slot(slot).is_some_and(|slot| slot.key == key));
-        match (found, &self.policy.lifecycle) {
-            (Some(slot), Lifecycle::Reference) => {
-                self.reference_packet(slot, packet, clock, out);
-                Ok(())
+        let sighting = Sighting { packet: *packet, clock, hash: self.hasher.of(packet) };
+        self.book(&sighting, self.candidate(&sighting), out)
+    }
+
+    /// Books packets in their order, with the same result as one after the other.
+    ///
+    /// Where flows no longer fit the processor's caches, each packet waits for memory several times. So a few packets
+    /// are taken together: a first pass asks the index for all of them, two more touch the slots found (which of a slot's
+    /// lines a packet needs depends on its first), a last one books. The waits of one pass overlap.
+    ///
+    /// # Errors
+    /// [`TableFull`] in the reference lifecycle, at the first packet that was not booked.
+    pub fn packets(&mut self, sightings: &[Sighting], out: &mut impl FnMut(FlowEvent<'_>)) -> Result<(), TableFull> {
+        for some in sightings.chunks(TOGETHER) {
+            let mut candidates = [None; TOGETHER];
+            for (candidate, sighting) in candidates.iter_mut().zip(some) {
+                *candidate = self.candidate(sighting);
             }
-            (None, Lifecycle::Reference) if self.active() >= self.max_flows => {
-                Err(TableFull { max_flows: self.max_flows })
+            let mut read = 0_u64;
+            for slot in candidates.iter().filter_map(|id| self.slots.get((*id)?)) {
+                let FlowState { last, flags, .. } = &slot.record.state;
+                read ^= u64::from(slot.record.tuple.protocol) ^ last.0.cast_unsigned() ^ u64::from(flags.ack);
             }
-            (None, Lifecycle::Reference) => {
-                let tuple = FiveTuple::of(packet);
-                let tcp = Tcp::Reference(ReferenceClosing::default());
-                self.open(Opening { tuple, stored_as: tuple, key, hash, tcp, continues: None }, packet, clock);
-                Ok(())
+            for (id, sighting) in candidates.iter().zip(some) {
+                if let Some(slot) = id.and_then(|id| self.slots.get(id)) {
+                    let direction = self.policy.direction(&sighting.packet, &slot.record.tuple);
+                    let own = slot.record.state.direction(direction);
+                    read ^= own.bytes ^ own.last.0.cast_unsigned();
+                }
             }
-            (Some(slot), Lifecycle::Timed { .. }) => {
-                self.timed_packet(slot, packet, clock, out);
-                Ok(())
-            }
-            (None, Lifecycle::Timed { .. }) => {
-                self.timed_new(key, hash, packet, clock, out);
-                Ok(())
+            black_box(read);
+            for (candidate, sighting) in candidates.iter().zip(some) {
+                self.book(sighting, *candidate, out)?;
             }
         }
+        Ok(())
     }
 
     /// Lets time pass without a packet: ends and early verdicts that are due before `clock`.
-    pub fn advance(&mut self, clock: Micros, out: &mut impl FnMut(FlowEvent)) {
-        if matches!(self.policy.lifecycle, Lifecycle::Reference) {
+    pub fn advance(&mut self, clock: Micros, out: &mut impl FnMut(FlowEvent<'_>)) {
+        if !self.policy.is_timed() {
             return;
         }
-        while let Some(slot) = self.wheel.pop_due(clock) {
-            if self.settle(slot, clock, out) {
-                self.schedule(slot, clock);
+        loop {
+            let mut due = [0; TOGETHER];
+            let count = self.wheel.pop_due(clock, &mut due);
+            let due = due.get(..count).unwrap_or_default();
+            if due.is_empty() {
+                return;
+            }
+            // No packet has come for these flows for a while: their slots are far away.
+            let mut read = 0_u64;
+            for slot in due.iter().filter_map(|id| self.slots.get(*id)) {
+                let FlowState { last, flags, forward, backward, out_of_order, .. } = &slot.record.state;
+                read ^= u64::from(slot.hash) ^ last.0.cast_unsigned() ^ u64::from(flags.ack ^ out_of_order);
+                read ^=
+                    forward.bytes ^ forward.last.0.cast_unsigned() ^ backward.bytes ^ backward.last.0.cast_unsigned();
+            }
+            black_box(read);
+            for &id in due {
+                if self.settle(id, clock, out) {
+                    self.schedule(id, clock);
+                }
             }
         }
     }
 
     /// Ends every live flow with `reason`, in the order of (start time, five-tuple), and forgets all tombstones.
-    pub fn flush(&mut self, reason: EndReason, clock: Micros, out: &mut impl FnMut(FlowEvent)) {
-        let mut live: Vec<u32> = (0..).zip(&self.slots).filter(|(_, s)| s.is_some()).map(|(id, _)| id).collect();
-        let order = |id: &u32| self.slot(*id).map(|slot| (slot.state.start, slot.tuple, slot.state.part));
-        live.sort_by_cached_key(order);
-        for slot in live {
+    pub fn flush(&mut self, reason: EndReason, clock: Micros, out: &mut impl FnMut(FlowEvent<'_>)) {
+        let order = |id: u32| {
+            let record = self.slots.get(id).map(|slot| &slot.record);
+            (record.map(|record| (record.state.start, record.tuple, record.state.part)), id)
+        };
+        let mut live: Vec<_> = self.slots.live_ids().map(order).collect();
+        live.sort_unstable();
+        for (_, id) in live {
             // The wheel looks a tick late; what was due before the flush must not depend on that.
-            let is_live = !self.policy.is_timed() || self.settle(slot, clock, out);
+            let is_live = !self.policy.is_timed() || self.settle(id, clock, out);
             if is_live {
-                self.end(slot, reason, clock, out);
+                self.end(id, reason, clock, out);
             }
         }
         self.tombstones.clear();
@@ -175,13 +191,13 @@ impl FlowTable {
     /// Memory that one live flow takes: slot, links of timer and rank, and its share of an index that is half full.
     #[must_use]
     pub const fn bytes_per_flow() -> usize {
-        size_of::<Option<Slot>>() + 2 * 12 + 2 * 8 + 4
+        size_of::<Slot>() + 2 * Lists::BYTES_PER_SLOT + 2 * Index::BYTES_PER_ENTRY + size_of::<u32>()
     }
 
     /// Live flows.
     #[must_use]
-    pub fn active(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+    pub const fn active(&self) -> usize {
+        self.slots.live()
     }
 
     /// What was counted so far.
@@ -190,306 +206,136 @@ impl FlowTable {
         &self.counters
     }
 
-    fn slot(&self, id: u32) -> Option<&Slot> {
-        self.slots.get(id as usize)?.as_ref()
+    /// A slot whose hash is that of the packet's flow: nearly always the flow's own.
+    #[inline]
+    fn candidate(&self, sighting: &Sighting) -> Option<u32> {
+        self.index.find(sighting.hash.place(), |_| true)
     }
 
-    fn slot_mut(&mut self, id: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(id as usize)?.as_mut()
-    }
-}
-
-/// The reference lifecycle: FEATURES.md section 2.4, DATASET reading.
-impl FlowTable {
-    fn reference_packet(&mut self, id: u32, packet: &PacketMeta, clock: Micros, out: &mut impl FnMut(FlowEvent)) {
-        let active_timeout = self.policy.active_timeout;
-        let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return };
-        let Tcp::Reference(closing) = &mut slot.tcp else { return };
-        let is_syn = packet.flags.has(TcpFlags::SYN);
-        let reopened = closing.is_ready() && is_syn;
-        let expired = packet.time - slot.state.start > active_timeout;
-        if !reopened && !expired {
-            let direction = self.policy.direction(packet, &slot.tuple);
-            closing.observe(packet.flags, direction);
-            slot.state.update(packet, direction, &self.policy);
-            return;
-        }
-        let fresh = (reopened && !packet.flags.has(TcpFlags::ACK)) || packet.protocol != protocol::TCP;
-        let reason = if reopened { EndReason::EndOfFlow } else { EndReason::ActiveTimeout };
-        // Only TCP has a connection time (section 2.6), and only a continuation inherits it.
-        let continues = (!fresh).then(|| slot.continuation(u32::from(!reopened)));
-        let tuple = if fresh { FiveTuple::of(packet) } else { slot.tuple };
-        let (key, hash, stored_as) = (slot.key, slot.hash, slot.stored_as);
-        self.end(id, reason, clock, out);
-        let tcp = Tcp::Reference(ReferenceClosing::default());
-        self.open(Opening { tuple, stored_as, key, hash, tcp, continues }, packet, clock);
-    }
-}
-
-/// The timed lifecycle: FEATURES.md section 6.
-impl FlowTable {
-    fn timed_packet(&mut self, id: u32, packet: &PacketMeta, clock: Micros, out: &mut impl FnMut(FlowEvent)) {
-        if !self.settle(id, clock, out) {
-            let key = FlowKey::of(packet);
-            return self.timed_new(key, low_half(key.hash_with(&self.hash)), packet, clock, out);
-        }
-        let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return };
-        let direction = self.policy.direction(packet, &slot.tuple);
-        let effect = match &mut slot.tcp {
-            Tcp::Sequenced(sequences) if packet.protocol == protocol::TCP => sequences.observe(packet, direction),
-            _ => Effect::Open,
-        };
-        if effect == Effect::Begins {
-            let (key, hash) = (slot.key, slot.hash);
-            self.end(id, EndReason::EndOfFlow, clock, out);
-            return self.timed_new(key, hash, packet, clock, out);
-        }
-        slot.state.update(packet, direction, &self.policy);
-        let answered = slot.is_answered();
-        if effect == Effect::Closes {
-            let key = slot.key;
-            self.end(id, EndReason::EndOfFlow, clock, out);
-            self.tombstones.bury(key, Kind::Closed, clock);
-        } else if answered && self.ranks.list_of(id) == Some(UNANSWERED) {
-            self.ranks.remove(id);
-            self.ranks.push_back(ANSWERED, id);
-        }
-    }
-
-    fn timed_new(
+    /// Books a packet whose flow may be in the slot `candidate`.
+    #[inline]
+    fn book(
         &mut self,
-        key: FlowKey,
-        hash: u32,
-        packet: &PacketMeta,
-        clock: Micros,
-        out: &mut impl FnMut(FlowEvent),
-    ) {
-        let opens = packet.flags.has(TcpFlags::SYN) && !packet.flags.has(TcpFlags::ACK);
-        let continues = match self.tombstones.find(&key, clock).map(|tombstone| tombstone.kind) {
-            Some(Kind::Closed) if !opens => {
-                self.counters.late_packets = self.counters.late_packets.saturating_add(1);
-                return;
-            }
-            Some(Kind::Dormant(continuation)) if !opens => Some(continuation),
-            _ => None,
-        };
-        if continues.is_some() || opens {
-            self.tombstones.remove(&key);
+        sighting: &Sighting,
+        candidate: Option<u32>,
+        out: &mut impl FnMut(FlowEvent<'_>),
+    ) -> Result<(), TableFull> {
+        if self.wheel.is_due(sighting.clock) {
+            self.advance(sighting.clock, out);
         }
-        let tuple = match &continues {
-            Some(continuation) => continuation.tuple,
-            // The answer was seen first: its receiver asked.
-            None if packet.flags.has(TcpFlags::SYN) && packet.flags.has(TcpFlags::ACK) => {
-                FiveTuple::of(packet).reversed()
-            }
-            None => FiveTuple::of(packet),
+        let tuple = FiveTuple::of(&sighting.packet);
+        let is_it = |id| {
+            let slot: Option<&Slot> = self.slots.get(id);
+            slot.is_some_and(|slot| slot.is_live && slot.record.tuple.is_same_flow(&tuple))
         };
-        let over_quota = self.active() >= self.max_flows / 10 * 8
-            && self.quota.estimate(tuple.src) as usize >= (self.max_flows / 10).max(1);
-        if self.active() >= self.max_flows && !over_quota {
-            self.evict(clock, out);
+        // An earlier packet of the same batch may have ended the candidate, or begun the flow.
+        let found = candidate.filter(|&id| is_it(id)).or_else(|| self.index.find(sighting.hash.place(), is_it));
+        match (found, &self.policy.lifecycle) {
+            (Some(id), Lifecycle::Timed { .. }) => self.timed_packet(id, sighting, out),
+            (None, Lifecycle::Timed { .. }) => self.timed_new(sighting, out),
+            (Some(id), Lifecycle::Reference) => self.reference_packet(id, sighting, out),
+            (None, Lifecycle::Reference) => self.reference_new(sighting)?,
         }
-        let sequences = continues.as_ref().map_or_else(Sequences::default, |c| c.sequences);
-        let opening = Opening { tuple, stored_as: tuple, key, hash, tcp: Tcp::Sequenced(sequences), continues };
-        let Some(id) = self.open(opening, packet, clock) else { return };
-        let effect = self.slots.get_mut(id as usize).and_then(Option::as_mut).map(|slot| {
-            let direction = slot.state.first.direction;
-            match &mut slot.tcp {
-                Tcp::Sequenced(sequences) if packet.protocol == protocol::TCP => sequences.observe(packet, direction),
-                _ => Effect::Open,
-            }
-        });
-        if over_quota {
-            self.end(id, EndReason::LackOfResources, clock, out);
-        } else if effect == Some(Effect::Closes) {
-            self.end(id, EndReason::EndOfFlow, clock, out);
-            self.tombstones.bury(key, Kind::Closed, clock);
+        Ok(())
+    }
+}
+
+/// What a new flow is made from, beside its first packet.
+pub(super) struct Opening {
+    pub(super) tuple: FiveTuple,
+    pub(super) stored_reversed: bool,
+    pub(super) sequences: Sequences,
+    pub(super) continues: Option<Continuation>,
+}
+
+/// What both lifecycles do.
+impl FlowTable {
+    /// Begins a flow with this packet.
+    pub(super) fn open(&mut self, opening: Opening, sighting: &Sighting) -> Option<u32> {
+        let Opening { tuple, stored_reversed, sequences, continues } = opening;
+        let packet = &sighting.packet;
+        let mut state = FlowState::new(packet, self.policy.direction(packet, &tuple), &self.policy);
+        if let Some(continuation) = continues {
+            state.connection_before = continuation.connection + (state.start - continuation.last);
+            state.part = continuation.part;
+        }
+        let hash = sighting.hash.place();
+        let mut slot = Slot::new(tuple, state, hash);
+        slot.record.stored_reversed = stored_reversed;
+        slot.sequences = sequences;
+        slot.ranks_unanswered = !slot.is_answered();
+        let rank = if slot.ranks_unanswered { UNANSWERED } else { ANSWERED };
+        let id = self.slots.insert(slot)?;
+        self.index.insert(hash, id);
+        if self.policy.is_timed() {
+            self.quota.add(tuple.src);
+            self.ranks.push_back(rank, id);
+            self.schedule(id, sighting.clock);
+        }
+        self.counters.created = self.counters.created.saturating_add(1);
+        Some(id)
+    }
+
+    /// Ends a flow and lends its record.
+    pub(super) fn end(&mut self, id: u32, reason: EndReason, decided: Micros, out: &mut impl FnMut(FlowEvent<'_>)) {
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.is_live) else { return };
+        slot.is_live = false;
+        slot.record.end = reason;
+        slot.record.decided = decided;
+        out(FlowEvent::Ended(&slot.record));
+        slot.record.state.forget_rare();
+        let (hash, source) = (slot.hash, slot.record.tuple.src);
+        self.slots.release(id);
+        self.index.remove(hash, id);
+        if self.policy.is_timed() {
+            self.wheel.cancel(id);
+            self.ranks.remove(id);
+            self.quota.remove(source);
+        }
+        if let Some(count) = self.counters.ended.get_mut(reason.index()) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn schedule(&mut self, id: u32, clock: Micros) {
+        if let Some(deadline) = self.slots.get(id).and_then(|slot| slot.next_deadline(&self.policy)) {
+            self.wheel.schedule(id, deadline, clock);
         }
     }
 
     /// Does what the flow's deadlines before `clock` demand; whether the flow is still live.
-    fn settle(&mut self, id: u32, clock: Micros, out: &mut impl FnMut(FlowEvent)) -> bool {
+    #[inline]
+    pub(super) fn settle(&mut self, id: u32, clock: Micros, out: &mut impl FnMut(FlowEvent<'_>)) -> bool {
         loop {
-            let Some(slot) = self.slot(id) else { return false };
+            let Some(slot) = self.slots.get(id) else { return false };
             match slot.due(&self.policy, clock) {
                 Due::Nothing => return true,
-                Due::Early(deadline) => {
-                    let record = slot.record(EndReason::Forced, deadline);
-                    if let Some(slot) = self.slot_mut(id) {
-                        slot.early_done = true;
-                    }
-                    self.counters.early = self.counters.early.saturating_add(1);
-                    out(FlowEvent::Early(record));
-                }
+                Due::Early(deadline) => self.ask_early(id, deadline, out),
                 Due::End(reason, deadline) => {
-                    let key = slot.key;
-                    let is_cut = reason == EndReason::ActiveTimeout;
-                    let goes_on = is_cut || (slot.tuple.protocol == protocol::TCP && slot.is_answered());
-                    let continuation = slot.continuation(u32::from(is_cut));
-                    self.end(id, reason, deadline, out);
-                    if goes_on {
-                        self.tombstones.bury(key, Kind::Dormant(continuation), deadline);
-                    }
+                    self.expire(id, reason, deadline, out);
                     return false;
                 }
             }
         }
     }
 
-    fn schedule(&mut self, id: u32, clock: Micros) {
-        if let Some(deadline) = self.slot(id).and_then(|slot| slot.next_deadline(&self.policy)) {
-            self.wheel.schedule(id, deadline, clock);
-        }
+    #[cold]
+    fn ask_early(&mut self, id: u32, deadline: Micros, out: &mut impl FnMut(FlowEvent<'_>)) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.early_done = true;
+        slot.record.end = EndReason::Forced;
+        slot.record.decided = deadline;
+        self.counters.early = self.counters.early.saturating_add(1);
+        out(FlowEvent::Early(&slot.record));
     }
-
-    /// Ends the least valuable flow: the oldest that was never answered, else the oldest of the others that has been
-    /// quiet for a while, else the oldest.
-    fn evict(&mut self, clock: Micros, out: &mut impl FnMut(FlowEvent)) {
-        if let Some(id) = self.ranks.front(UNANSWERED) {
-            return self.end(id, EndReason::LackOfResources, clock, out);
-        }
-        for _ in 0..SECOND_CHANCES {
-            let Some(id) = self.ranks.front(ANSWERED) else { return };
-            if self.slot(id).is_some_and(|slot| clock - slot.state.last > QUIET) {
-                break;
-            }
-            self.ranks.remove(id);
-            self.ranks.push_back(ANSWERED, id);
-        }
-        if let Some(id) = self.ranks.front(ANSWERED) {
-            self.end(id, EndReason::LackOfResources, clock, out);
-        }
-    }
-}
-
-/// What a new flow is made from, beside its first packet.
-struct Opening {
-    tuple: FiveTuple,
-    stored_as: FiveTuple,
-    key: FlowKey,
-    hash: u32,
-    tcp: Tcp,
-    continues: Option<Continuation>,
-}
-
-impl FlowTable {
-    fn open(&mut self, opening: Opening, packet: &PacketMeta, clock: Micros) -> Option<u32> {
-        let Opening { tuple, stored_as, key, hash, tcp, continues } = opening;
-        let mut state = FlowState::new(packet, self.policy.direction(packet, &tuple), &self.policy);
-        if let Some(continuation) = continues {
-            state.connection_before = continuation.connection + (state.start - continuation.last);
-            state.part = continuation.part;
-        }
-        let slot = Slot { tuple, stored_as, key, hash, early_done: false, tcp, state };
-        let rank = if slot.is_answered() { ANSWERED } else { UNANSWERED };
-        let id = match self.free.pop() {
-            Some(id) => {
-                *self.slots.get_mut(id as usize)? = Some(slot);
-                id
-            }
-            None => {
-                self.slots.push(Some(slot));
-                u32::try_from(self.slots.len().saturating_sub(1)).ok()?
-            }
-        };
-        self.index.insert(hash, id);
-        if matches!(self.policy.lifecycle, Lifecycle::Timed { .. }) {
-            self.quota.add(tuple.src);
-            self.ranks.push_back(rank, id);
-            self.schedule(id, clock);
-        }
-        self.counters.created = self.counters.created.saturating_add(1);
-        Some(id)
-    }
-
-    fn end(&mut self, id: u32, reason: EndReason, decided: Micros, out: &mut impl FnMut(FlowEvent)) {
-        let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::take) else { return };
-        self.free.push(id);
-        self.index.remove(slot.hash, id);
-        if matches!(self.policy.lifecycle, Lifecycle::Timed { .. }) {
-            self.wheel.cancel(id);
-            self.ranks.remove(id);
-            self.quota.remove(slot.tuple.src);
-        }
-        if let Some(count) = self.counters.ended.get_mut(reason.index()) {
-            *count = count.saturating_add(1);
-        }
-        out(FlowEvent::Ended(FlowRecord {
-            tuple: slot.tuple,
-            stored_as: slot.stored_as,
-            state: slot.state,
-            end: reason,
-            decided,
-        }));
-    }
-}
-
-impl Slot {
-    fn record(&self, end: EndReason, decided: Micros) -> FlowRecord {
-        FlowRecord { tuple: self.tuple, stored_as: self.stored_as, state: self.state.clone(), end, decided }
-    }
-
-    /// Whether more than an unanswered beginning was seen: for TCP both sides, else a second packet.
-    fn is_answered(&self) -> bool {
-        match &self.tcp {
-            Tcp::Sequenced(sequences) if self.tuple.protocol == protocol::TCP => sequences.is_answered(),
-            _ => self.state.packets() > 1,
-        }
-    }
-
-    fn continuation(&self, parts_on: u32) -> Continuation {
-        let sequences = match &self.tcp {
-            Tcp::Sequenced(sequences) => *sequences,
-            Tcp::Reference(_) => Sequences::default(),
-        };
-        Continuation {
-            tuple: self.tuple,
-            last: self.state.last,
-            connection: self.state.connection_before + self.state.duration(),
-            part: if parts_on == 0 { 0 } else { self.state.part.saturating_add(parts_on) },
-            sequences,
-        }
-    }
-
-    /// The next deadline: of the idle timeout as things stand, the active timeout, or the early verdict.
-    fn next_deadline(&self, policy: &FlowPolicy) -> Option<Micros> {
-        let Lifecycle::Timed { idle_timeout, early_verdict } = policy.lifecycle else { return None };
-        let end = (self.state.last + idle_timeout).min(self.state.start + policy.active_timeout);
-        let early = early_verdict.filter(|_| !self.early_done).map(|after| self.state.start + after);
-        Some(early.map_or(end, |early| early.min(end)))
-    }
-
-    fn due(&self, policy: &FlowPolicy, clock: Micros) -> Due {
-        let Lifecycle::Timed { idle_timeout, early_verdict } = policy.lifecycle else { return Due::Nothing };
-        let idle = self.state.last + idle_timeout;
-        let active = self.state.start + policy.active_timeout;
-        let end = idle.min(active);
-        if let Some(early) = early_verdict.filter(|_| !self.early_done).map(|after| self.state.start + after)
-            && early < end
-            && early < clock
-        {
-            return Due::Early(early);
-        }
-        match clock > end {
-            false => Due::Nothing,
-            true if idle <= active => Due::End(EndReason::IdleTimeout, idle),
-            true => Due::End(EndReason::ActiveTimeout, active),
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half places a flow in a table, the high half in a shard")]
-const fn low_half(hash: u64) -> u32 {
-    hash as u32
 }
 
 /// Slot numbers are 32 bits, and `u32::MAX` stands for none.
 const MOST_FLOWS: usize = u32::MAX as usize - 1;
 /// Eviction ranks, least valuable first.
-const UNANSWERED: u32 = 0;
-const ANSWERED: u32 = 1;
+pub(super) const UNANSWERED: u32 = 0;
+pub(super) const ANSWERED: u32 = 1;
 const RANKS: usize = 2;
-/// How many busy flows an eviction looks at before it takes the next one anyway.
-const SECOND_CHANCES: usize = 8;
-/// A flow without a packet for this long is evicted before busier ones.
-const QUIET: Micros = Micros::from_secs(1);
+/// Packets of one round of [`FlowTable::packets`]: their slots' lines (five each) fill a third of a 32 KiB L1 cache,
+/// and a core has no more than about a dozen loads in flight anyway.
+const TOGETHER: usize = 32;

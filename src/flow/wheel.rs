@@ -31,24 +31,37 @@ impl Wheel {
         self.lists.remove(slot);
     }
 
-    /// A slot of a tick that lies wholly before `clock`; `None` when there is no more.
+    /// Whether a tick has passed since the last look: if not, nothing is due.
+    #[inline]
+    pub(super) fn is_due(&self, clock: Micros) -> bool {
+        self.collected.is_none_or(|collected| collected < tick(clock).saturating_sub(1))
+    }
+
+    /// Takes out slots of ticks that lie wholly before `clock`, as many as `due` holds; none is left where there are fewer.
     ///
-    /// The caller ends the slot's flow or schedules the slot again.
-    pub(super) fn pop_due(&mut self, clock: Micros) -> Option<u32> {
-        let due = tick(clock).saturating_sub(1);
-        let mut at = self.collected.unwrap_or(due);
+    /// The caller ends each slot's flow or schedules the slot again.
+    pub(super) fn pop_due(&mut self, clock: Micros, due: &mut [u32]) -> usize {
+        let last = tick(clock).saturating_sub(1);
         // After a long silence one round visits every list.
-        at = at.max(due.saturating_sub(i64::from(TICKS)));
-        while at < due {
+        let mut at = self.collected.unwrap_or(last).max(last.saturating_sub(i64::from(TICKS)));
+        let mut places = due.iter_mut();
+        let mut taken = 0_usize;
+        while at < last {
             let next = at.saturating_add(1);
-            if let Some(slot) = self.lists.pop_front(list(next)) {
-                self.collected = Some(at);
-                return Some(slot);
+            while self.lists.front(list(next)).is_some() {
+                let Some(place) = places.next() else {
+                    self.collected = Some(at);
+                    return taken;
+                };
+                if let Some(slot) = self.lists.pop_front(list(next)) {
+                    *place = slot;
+                    taken = taken.saturating_add(1);
+                }
             }
             at = next;
         }
         self.collected = Some(at.max(self.collected.unwrap_or(at)));
-        None
+        taken
     }
 
     /// Starts anew, with no slot entered, at a clock that may lie earlier.
@@ -76,9 +89,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn due(wheel: &mut Wheel, clock: Micros) -> Vec<u32> {
-        let mut slots: Vec<u32> = std::iter::from_fn(|| wheel.pop_due(clock)).collect();
-        slots.sort_unstable();
-        slots
+        let mut slots = Vec::new();
+        let mut some = [0; 3];
+        loop {
+            let count = wheel.pop_due(clock, &mut some);
+            slots.extend_from_slice(&some[..count]);
+            if count < some.len() {
+                slots.sort_unstable();
+                return slots;
+            }
+        }
     }
 
     proptest! {
@@ -92,7 +112,7 @@ mod tests {
         ) {
             let mut wheel = Wheel::new();
             let mut clock = Micros(start);
-            let _ = wheel.pop_due(clock);
+            let _ = wheel.pop_due(clock, &mut []);
             for (slot, &deadline) in (0..).zip(&deadlines) {
                 wheel.schedule(slot, Micros(start + deadline), clock);
             }

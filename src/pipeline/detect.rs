@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::FixedState;
+
 use super::counters::Verdicts;
 use super::flow_log;
 use super::shard::Stage;
@@ -67,7 +69,8 @@ pub struct Judge<'m> {
     policy: AlertPolicy,
     logs_flows: bool,
     /// Open flows that were passed on: their ends must follow, whatever they turn out to be.
-    told_early: HashSet<(FlowKey, Micros, u32)>,
+    told_early: HashSet<(FlowKey, Micros, u32), FixedState>,
+    novel: u64,
 }
 
 /// What a flow leaves behind.
@@ -83,7 +86,13 @@ impl<'m> Judge<'m> {
     /// A stage of its own for each shard.
     #[must_use]
     pub fn new(detector: Detector<'m>, policy: AlertPolicy, logs_flows: bool) -> Self {
-        Self { detector, policy, logs_flows, told_early: HashSet::new() }
+        Self { detector, policy, logs_flows, told_early: HashSet::default(), novel: 0 }
+    }
+
+    /// Ended flows that are novel, that policy only counts, and that were not passed on.
+    #[must_use]
+    pub const fn novel(&self) -> u64 {
+        self.novel
     }
 
     /// What was counted so far.
@@ -104,8 +113,10 @@ impl Stage for Judge<'_> {
         let flow = record.facts();
         let (verdict, features) = self.detector.ended(record);
         let was_told = self.told_early.remove(&(flow.key(), flow.start, flow.part));
-        let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
-        let judged = (was_told || !is_quiet).then(|| self.pass_on(flow, verdict, &features));
+        let judgement = self.policy.judge(&verdict);
+        let is_told = was_told || matches!(judgement, Judgement::Predicted(_));
+        self.novel += u64::from(!is_told && judgement == Judgement::Novel);
+        let judged = is_told.then(|| self.pass_on(flow, verdict, &features));
         let line = self.logs_flows.then(|| {
             let mut line = Vec::new();
             let model = self.detector.classifier.model();

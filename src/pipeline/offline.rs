@@ -3,15 +3,14 @@
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use foldhash::fast::FixedState;
 
 use super::counters::Totals;
 use super::reorder::{Mark, Order, Reorder};
 use super::shard::{Shard, Stage};
 use crate::capture::{PacketSource, Progress};
 use crate::features::Profile;
-use crate::flow::{ClockReading, FlowKey, FlowPolicy, PacketClock, TableFull};
-use crate::packet::{Dissector, PacketMeta};
+use crate::flow::{ClockReading, FlowHasher, FlowPolicy, PacketClock, Sighting, TableFull};
+use crate::packet::Dissector;
 use crate::time::Micros;
 
 /// How captures are run.
@@ -83,7 +82,7 @@ impl Offline {
         let mut reader = Reader::new(self, source);
         let outcome = reader.run(&mut |step| {
             match step {
-                Step::Packet(packet, clock) => shard.packet(packet, clock)?,
+                Step::Packets(sightings) => shard.packets(sightings)?,
                 Step::Flush(clock) => {
                     shard.flush(clock);
                     shard.release(Mark::END, &mut deliver);
@@ -171,13 +170,16 @@ struct Reader<P> {
     source: P,
     dissector: Dissector,
     clock: PacketClock,
+    hasher: FlowHasher,
     batch: usize,
+    /// Packets that were read and not yet handed on.
+    gathered: Vec<Sighting>,
     totals: Totals,
 }
 
 /// What the reader hands on, in order.
 enum Step<'a> {
-    Packet(&'a PacketMeta, Micros),
+    Packets(&'a [Sighting]),
     /// The clock went back, or the capture ended: live flows end at this time.
     Flush(Micros),
     /// A batch was read; the clock stands here.
@@ -190,7 +192,9 @@ impl<P: PacketSource> Reader<P> {
             source,
             dissector: Dissector::new(run.profile.reading()),
             clock: PacketClock::new(&run.policy),
+            hasher: FlowHasher::with_seed(HASH_SEED),
             batch: run.batch.max(1),
+            gathered: Vec::with_capacity(GATHERED),
             totals: Totals::default(),
         }
     }
@@ -200,7 +204,7 @@ impl<P: PacketSource> Reader<P> {
         take: &mut impl FnMut(Step<'_>) -> Result<(), OfflineError<P::Error>>,
     ) -> Result<(), OfflineError<P::Error>> {
         let outcome = loop {
-            let Self { source, dissector, clock, totals, .. } = self;
+            let Self { source, dissector, clock, hasher, gathered, totals, .. } = self;
             let mut refused = Ok(());
             let progress = source.read(self.batch, |frame| {
                 if refused.is_err() {
@@ -213,17 +217,26 @@ impl<P: PacketSource> Reader<P> {
                     Err(reason) => packets.count_unparsed(reason),
                     Ok(packet) => {
                         packets.parsed = packets.parsed.saturating_add(1);
-                        refused = match clock.observe(packet.time) {
-                            ClockReading::At(now) => take(Step::Packet(&packet, now)),
+                        let now = match clock.observe(packet.time) {
+                            ClockReading::At(now) => now,
                             ClockReading::SteppedBack { before, now } => {
                                 totals.clock_steps = totals.clock_steps.saturating_add(1);
-                                take(Step::Flush(before)).and_then(|()| take(Step::Packet(&packet, now)))
+                                refused = take(Step::Packets(gathered)).and_then(|()| take(Step::Flush(before)));
+                                gathered.clear();
+                                now
                             }
                         };
+                        gathered.push(Sighting { packet, clock: now, hash: hasher.of(&packet) });
+                        if gathered.len() >= GATHERED && refused.is_ok() {
+                            refused = take(Step::Packets(gathered));
+                            gathered.clear();
+                        }
                     }
                 }
             });
             refused?;
+            take(Step::Packets(gathered))?;
+            gathered.clear();
             match progress {
                 Ok(Progress::Delivered | Progress::Idle) => take(Step::BatchEnd(clock.now()))?,
                 Ok(Progress::End) => break Ok(()),
@@ -237,7 +250,7 @@ impl<P: PacketSource> Reader<P> {
 
 /// What a shard's thread is told.
 enum Work {
-    Packets(Vec<(PacketMeta, Micros)>),
+    Packets(Vec<Sighting>),
     Advance(Micros),
     Flush(Micros),
 }
@@ -251,26 +264,29 @@ struct Released<T> {
 
 /// Gathers packets into a batch a shard.
 struct Dispatch {
-    hash: FixedState,
     senders: Vec<Sender<Work>>,
-    batches: Vec<Vec<(PacketMeta, Micros)>>,
+    batches: Vec<Vec<Sighting>>,
     size: usize,
 }
 
 impl Dispatch {
     fn new(senders: Vec<Sender<Work>>, size: usize) -> Self {
         let batches = senders.iter().map(|_| Vec::with_capacity(size)).collect();
-        Self { hash: FixedState::with_seed(HASH_SEED), senders, batches, size }
+        Self { senders, batches, size }
     }
 
     fn take<E>(&mut self, step: &Step<'_>) -> Result<(), OfflineError<E>> {
         match *step {
-            Step::Packet(packet, clock) => {
-                let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
-                let shard = usize::try_from(high % self.senders.len() as u64).unwrap_or_default();
-                let Some(batch) = self.batches.get_mut(shard) else { return Ok(()) };
-                batch.push((*packet, clock));
-                if batch.len() >= self.size { self.send(shard) } else { Ok(()) }
+            Step::Packets(sightings) => {
+                for sighting in sightings {
+                    let shard = sighting.hash.shard(self.senders.len());
+                    let Some(batch) = self.batches.get_mut(shard) else { continue };
+                    batch.push(*sighting);
+                    if batch.len() >= self.size {
+                        self.send(shard)?;
+                    }
+                }
+                Ok(())
             }
             Step::Flush(clock) => self.broadcast(|| Work::Flush(clock)),
             Step::BatchEnd(Some(clock)) => self.broadcast(|| Work::Advance(clock)),
@@ -307,10 +323,8 @@ fn work_off<S: Stage>(
     for work in work {
         let mark = match work {
             Work::Packets(packets) => {
-                for (packet, clock) in &packets {
-                    if let Err(full) = shard.packet(packet, *clock) {
-                        return (shard, Err(full));
-                    }
+                if let Err(full) = shard.packets(&packets) {
+                    return (shard, Err(full));
                 }
                 continue;
             }
@@ -323,8 +337,7 @@ fn work_off<S: Stage>(
                 shard.mark()
             }
         };
-        let mut items = Vec::new();
-        shard.release(mark, |order, item| items.push((order, item)));
+        let items = shard.take_results();
         // The merge outlives every shard; if it is gone, so is the run.
         if released.send(Released { shard: number, mark, items }).is_err() {
             break;
@@ -336,5 +349,7 @@ fn work_off<S: Stage>(
 /// Files are read with a fixed hash seed: the same bytes give the same bytes. An attacker who writes a capture
 /// file can slow its reading, not a daemon.
 const HASH_SEED: u64 = 0x666c_6f77_7368_7269;
+/// Packets handed on at a time: enough for the table's rounds, little enough to stay in the L1 cache.
+const GATHERED: usize = 64;
 /// Batches that may wait before each worker, and results before the merge.
 const QUEUE: usize = 8;

@@ -3,9 +3,6 @@
 //! A timer is noticed a little after its deadline, and shards run apart; so results wait here until nothing that
 //! belongs before them can come any more.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::flow::FiveTuple;
 use crate::time::Micros;
 
@@ -46,58 +43,46 @@ impl Mark {
 }
 
 /// Results that wait for their turn.
+///
+/// They come nearly in order, so they are gathered and sorted a few thousand at a time, which costs less than a heap.
 #[derive(Debug)]
 pub(super) struct Reorder<T> {
-    waiting: BinaryHeap<Reverse<Waiting<T>>>,
-}
-
-#[derive(Debug)]
-struct Waiting<T> {
-    order: Order,
-    item: T,
+    waiting: Vec<(Order, T)>,
+    /// Fewer than this many are not worth a look.
+    look_at: usize,
 }
 
 impl<T> Reorder<T> {
     pub(super) const fn new() -> Self {
-        Self { waiting: BinaryHeap::new() }
+        Self { waiting: Vec::new(), look_at: GATHERED }
     }
 
     pub(super) fn push(&mut self, order: Order, item: T) {
-        self.waiting.push(Reverse(Waiting { order, item }));
+        self.waiting.push((order, item));
     }
 
-    /// Hands out, in order, what stands before `mark`.
+    /// Gives everything away, in no order: for another that merges several.
+    pub(super) fn take_all(&mut self) -> Vec<(Order, T)> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Hands out, in order, what stands before `mark`; while few results wait, perhaps only at a later call.
     pub(super) fn release(&mut self, mark: Mark, mut deliver: impl FnMut(Order, T)) {
-        while let Some(Reverse(first)) = self.waiting.peek() {
-            if (Mark { epoch: first.order.epoch, time: first.order.decided }) >= mark {
-                break;
-            }
-            if let Some(Reverse(Waiting { order, item })) = self.waiting.pop() {
-                deliver(order, item);
-            }
+        if self.waiting.len() < self.look_at && mark != Mark::END {
+            return;
         }
+        // No two results are equal, and runs that are in order already cost nothing.
+        self.waiting.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let before = |(order, _): &(Order, T)| Mark { epoch: order.epoch, time: order.decided } < mark;
+        let ready = self.waiting.partition_point(before);
+        for (order, item) in self.waiting.drain(..ready) {
+            deliver(order, item);
+        }
+        self.look_at = self.waiting.len().saturating_mul(2).max(GATHERED);
     }
 }
 
-impl<T> PartialEq for Waiting<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl<T> Eq for Waiting<T> {}
-
-impl<T> PartialOrd for Waiting<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Waiting<T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order.cmp(&other.order)
-    }
-}
-
+/// Results gathered before a look: some megabytes of rows.
+const GATHERED: usize = 2048;
 /// A timer is noticed within two ticks of the wheel (0.26 s); one second leaves room.
 const TIMER_LAG: Micros = Micros::from_secs(1);

@@ -1,8 +1,7 @@
 //! One worker's share of the flows: its table, what is made of each ended flow, and the order of results.
 
 use super::reorder::{Mark, Order, Reorder};
-use crate::flow::{EndReason, FlowEvent, FlowPolicy, FlowRecord, FlowTable, TableCounters, TableFull};
-use crate::packet::PacketMeta;
+use crate::flow::{EndReason, FlowEvent, FlowPolicy, FlowRecord, FlowTable, Sighting, TableCounters, TableFull};
 use crate::time::Micros;
 
 /// What is made of flows as they end: rows, verdicts.
@@ -40,10 +39,11 @@ impl<S: Stage> Shard<S> {
         }
     }
 
-    pub(super) fn packet(&mut self, packet: &PacketMeta, clock: Micros) -> Result<(), TableFull> {
+    pub(super) fn packets(&mut self, sightings: &[Sighting]) -> Result<(), TableFull> {
         let Self { table, outlet } = self;
-        outlet.clock = clock;
-        table.packet(packet, clock, &mut |event| outlet.take(event))
+        let Some(last) = sightings.last() else { return Ok(()) };
+        outlet.clock = last.clock;
+        table.packets(sightings, &mut |event| outlet.take(event))
     }
 
     pub(super) fn advance(&mut self, clock: Micros) {
@@ -71,6 +71,11 @@ impl<S: Stage> Shard<S> {
         self.outlet.results.release(mark, deliver);
     }
 
+    /// Gives away all results so far; those before the mark are complete.
+    pub(super) fn take_results(&mut self) -> Vec<(Order, S::Item)> {
+        self.outlet.results.take_all()
+    }
+
     pub(super) fn counters(&self) -> (&TableCounters, u64) {
         (self.table.counters(), self.table.active() as u64)
     }
@@ -81,8 +86,8 @@ impl<S: Stage> Shard<S> {
 }
 
 impl<S: Stage> Outlet<S> {
-    fn take(&mut self, event: FlowEvent) {
-        let (record, item) = match &event {
+    fn take(&mut self, event: FlowEvent<'_>) {
+        let (record, item) = match event {
             FlowEvent::Ended(record) => (record, self.stage.ended(record)),
             FlowEvent::Early(record) => (record, self.stage.early(record)),
         };

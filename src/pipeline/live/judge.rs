@@ -6,16 +6,16 @@ use std::time::Instant;
 use crossbeam_channel::RecvTimeoutError;
 use prometheus::local::LocalHistogram;
 
-use super::events::EventsOut;
+use super::events::{EventsOut, Told};
 use super::worker::PUBLISH_MILLIS;
 use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
 use crate::features::{FeatureVector, Profile};
-use crate::flow::{FlowEvent, FlowRecord};
+use crate::flow::FlowRecord;
 use crate::model::{LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
-use crate::pipeline::detect::{Detector, Judged};
+use crate::pipeline::detect::Detector;
 use crate::pipeline::flow_log;
 use crate::sink::LineSink;
 use crate::taxonomy::{self, Severity};
@@ -119,13 +119,10 @@ impl<'m> Judging<'m> {
 
     /// Verdicts follow each other without a gap, so that the end of one is the beginning of the next, and one look at the
     /// clock times both; after an alert or a line of the log the clock is looked at anew.
-    fn judge_all(&mut self, batch: &[FlowEvent]) {
+    fn judge_all(&mut self, batch: &[Told]) {
         let mut began = instant();
-        for event in batch {
-            let (record, is_end) = match event {
-                FlowEvent::Ended(record) => (record, true),
-                FlowEvent::Early(record) => (record, false),
-            };
+        for Told { record, is_end } in batch {
+            let is_end = *is_end;
             let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
             let ended = instant();
             self.durations.observe((ended - began).as_secs_f64());
@@ -142,15 +139,16 @@ impl<'m> Judging<'m> {
             self.distances.observe(verdict.novelty.into());
             self.log(record, features, &verdict);
         }
-        let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
-        let telling = if is_quiet { Vec::new() } else { self.detector.telling(features) };
+        let is_attack = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
         let flow = if is_end { record.facts() } else { record.facts_while_open() };
         let interface = self.interfaces.get(usize::from(flow.interface)).unwrap_or(&self.nowhere);
-        let taken = self.alerting.take(&Judged { flow, verdict, telling }, interface);
+        // What tells an attack is looked for only where a line is written.
+        let Self { alerting, detector, .. } = self;
+        let taken = alerting.take(&flow, &verdict, interface, || detector.telling(features));
         if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
             self.flush();
         }
-        !is_quiet || self.flow_log.is_some()
+        is_attack || self.flow_log.is_some()
     }
 
     fn log(&mut self, record: &FlowRecord, features: &FeatureVector, verdict: &Verdict) {

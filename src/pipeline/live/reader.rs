@@ -20,8 +20,6 @@ pub(super) struct Reader {
     sees: bool,
     dissector: Dissector,
     counters: PacketCounters,
-    /// Dissected and not handed on yet.
-    packets: Vec<PacketMeta>,
     last_packet: Option<Micros>,
     sight: Arc<Sight>,
     telemetry: Telemetry,
@@ -88,7 +86,6 @@ impl Reader {
             sees,
             dissector: Dissector::new(profile.reading()),
             counters: PacketCounters::default(),
-            packets: Vec::with_capacity(BATCH),
             last_packet: None,
             sight,
             telemetry,
@@ -133,17 +130,13 @@ impl Reader {
 
     /// Takes what there is, waiting at most the block timeout. A lost interface is no failure: it may come back.
     fn read(&mut self, feed: &mut Feed) -> Result<Progress, LiveError> {
-        let Self { capture, place, dissector, counters, packets, last_packet, .. } = self;
+        let Self { capture, place, dissector, counters, last_packet, .. } = self;
         let progress = capture.read(PACKETS, |frame| {
-            let Some(packet) = count(counters, dissector, &frame, place.interface) else { return };
-            packets.push(packet);
-            if packets.len() == BATCH {
-                feed.packets(packets);
-                *last_packet = packets.drain(..).next_back().map(|packet| packet.time);
+            if let Some(packet) = count(counters, dissector, &frame, place.interface) {
+                *last_packet = Some(packet.time);
+                feed.packet(&packet);
             }
         });
-        feed.packets(packets);
-        *last_packet = packets.drain(..).next_back().map_or(*last_packet, |packet| Some(packet.time));
         match progress {
             Ok(Progress::Idle) => feed.quiet(),
             Ok(_) => feed.hand_on(),
@@ -211,10 +204,10 @@ impl Reader {
 }
 
 impl Feed {
-    fn packets(&mut self, packets: &[PacketMeta]) {
+    fn packet(&mut self, packet: &PacketMeta) {
         match self {
-            Self::Own(worker) => worker.packets(packets),
-            Self::Workers(dispatch) => dispatch.packets(packets),
+            Self::Own(worker) => worker.packet(packet),
+            Self::Workers(dispatch) => dispatch.packet(packet),
         }
     }
 
@@ -271,8 +264,6 @@ fn count(
     }
 }
 
-/// Packets between dissecting and booking: enough to look ahead, few enough to stay in the first-level cache.
-const BATCH: usize = 128;
 /// Packets taken at a time: about a ring block.
 const PACKETS: usize = 1024;
 /// How often a lost interface is looked for.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use foldhash::fast::FixedState;
 
-use super::events::{EVENTS, EventsIn};
+use super::events::{EVENTS, EventsIn, Told};
 use super::{QUIET_LAG, Telemetry, WAIT, wall_clock};
-use crate::flow::{ClockReading, EndReason, FlowEvent, FlowKey, FlowPolicy, FlowTable, PacketClock, TableCounters};
+use crate::flow::{ClockReading, EndReason, FlowHasher, FlowPolicy, FlowTable, PacketClock, Sighting, TableCounters};
 use crate::packet::PacketMeta;
 use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
 use crate::telemetry::{Clock, Heartbeat, Metrics, QueueMetrics};
@@ -16,9 +15,12 @@ use crate::time::Micros;
 /// One worker's flows.
 pub(super) struct FlowWorker {
     table: FlowTable,
+    hasher: FlowHasher,
     clock: PacketClock,
     clock_steps: u64,
-    batch: Vec<FlowEvent>,
+    /// Packets that are not booked yet.
+    sightings: Vec<Sighting>,
+    batch: Vec<Told>,
     events: EventsIn,
     /// Since when a small batch has waited for the judge, in milliseconds of the stages' clock.
     waiting_since: Option<u64>,
@@ -40,6 +42,8 @@ impl FlowWorker {
         let metrics = &telemetry.metrics;
         Self {
             table: FlowTable::new(policy.clone(), max_flows, seed),
+            hasher: FlowHasher::with_seed(seed),
+            sightings: Vec::with_capacity(PACKETS),
             clock: PacketClock::new(policy),
             clock_steps: 0,
             batch: events.batch(),
@@ -53,53 +57,68 @@ impl FlowWorker {
         }
     }
 
-    /// Books packets in the order of their arrival.
-    pub(super) fn packets(&mut self, packets: &[PacketMeta]) {
-        packets.iter().for_each(|packet| self.packet(packet));
-    }
-
-    fn packet(&mut self, packet: &PacketMeta) {
-        let Self { table, clock, clock_steps, batch, .. } = self;
-        let now = match clock.observe(packet.time) {
+    /// Takes one packet. It is booked together with others, at the latest by [`FlowWorker::hand_on`].
+    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+        let clock = match self.clock.observe(packet.time) {
             ClockReading::At(now) => now,
             ClockReading::SteppedBack { before, now } => {
-                *clock_steps = clock_steps.saturating_add(1);
-                tracing::warn!(
-                    seconds = (before - now).as_secs_f64(),
-                    "the capture's clock went back: flows are flushed"
-                );
-                table.flush(EndReason::Forced, before, &mut |event| batch.push(event));
+                self.step_back(before, now);
                 now
             }
         };
-        if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event)) {
+        self.sightings.push(Sighting { packet: *packet, clock, hash: self.hasher.of(packet) });
+        if self.sightings.len() >= PACKETS {
+            self.book();
+            if self.batch.len() >= EVENTS {
+                self.send();
+            }
+        }
+    }
+
+    fn book(&mut self) {
+        let Self { table, sightings, batch, .. } = self;
+        if let Err(full) = table.packets(sightings, &mut |event| batch.push(event.into())) {
             tracing::error!("{full}");
         }
-        if !batch.is_empty() && batch.len().is_multiple_of(EVENTS) {
-            self.hand_on();
-        }
+        sightings.clear();
+    }
+
+    /// The clock of the capture has gone back too far: times can be compared no longer.
+    fn step_back(&mut self, before: Micros, now: Micros) {
+        self.book();
+        self.clock_steps = self.clock_steps.saturating_add(1);
+        let seconds = (before - now).as_secs_f64();
+        tracing::warn!(seconds, "the capture's clock went back: flows are flushed");
+        let Self { table, batch, .. } = self;
+        table.flush(EndReason::Forced, before, &mut |event| batch.push(event.into()));
     }
 
     /// Lets time pass on a quiet interface.
     pub(super) fn quiet(&mut self) {
+        self.book();
         let Self { table, clock, batch, .. } = self;
         // Before the first packet there is nothing to time.
         if let Some(seen) = clock.now() {
             let now = seen.max(wall_clock() - QUIET_LAG);
             if let ClockReading::At(now) = clock.observe(now) {
-                table.advance(now, &mut |event| batch.push(event));
+                table.advance(now, &mut |event| batch.push(event.into()));
             }
         }
         self.hand_on();
     }
 
-    /// Gives the judge what there is. A small batch waits a little while the judge has work anyway, so that the queue's
-    /// places hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
+    /// Books what has come and gives the judge what has ended. A small batch waits a little while the judge has work
+    /// anyway, so that the queue's places hold full ones.
     pub(super) fn hand_on(&mut self) {
+        self.book();
         let is_small = self.batch.len() < EVENTS;
-        if self.batch.is_empty() || (is_small && !self.events.is_idle() && self.may_wait()) {
-            return;
+        if !self.batch.is_empty() && !(is_small && !self.events.is_idle() && self.may_wait()) {
+            self.send();
         }
+    }
+
+    /// Where the queue is full, events wait here, and beyond a bound they go without a verdict.
+    fn send(&mut self) {
         self.waiting_since = None;
         match self.events.try_send(std::mem::take(&mut self.batch)) {
             Ok(()) => self.batch = self.events.batch(),
@@ -148,7 +167,7 @@ impl FlowWorker {
         loop {
             match packets.recv_timeout(WAIT) {
                 Ok(batch) => {
-                    self.packets(&batch);
+                    batch.iter().for_each(|packet| self.packet(packet));
                     self.hand_on();
                 }
                 Err(RecvTimeoutError::Timeout) => self.quiet(),
@@ -167,10 +186,11 @@ impl FlowWorker {
 
     /// Ends every flow, waits until the judge has taken the events, and gives the books.
     pub(super) fn finish(mut self) -> (Totals, Verdicts) {
+        self.book();
         let Self { table, clock, batch, events, .. } = &mut self;
         let now = clock.now().unwrap_or(Micros::ZERO);
         table.flush(EndReason::Forced, now, &mut |event| {
-            batch.push(event);
+            batch.push(event.into());
             // A table of a million flows must not become one batch.
             if batch.len() >= EVENTS && events.send(std::mem::replace(batch, events.batch())).is_err() {
                 tracing::error!("the judge has gone before the flows");
@@ -185,8 +205,8 @@ impl FlowWorker {
         (totals, self.unjudged)
     }
 
-    fn leave_unjudged(&mut self, events: &[FlowEvent]) {
-        let ended = events.iter().filter(|event| matches!(event, FlowEvent::Ended(_))).count() as u64;
+    fn leave_unjudged(&mut self, events: &[Told]) {
+        let ended = events.iter().filter(|event| event.is_end).count() as u64;
         if let Some(count) = self.unjudged.unclassified.get_mut(Unclassified::QueueFull.index()) {
             *count = count.saturating_add(ended);
         }
@@ -198,22 +218,17 @@ impl FlowWorker {
 pub(super) struct Dispatch {
     workers: Vec<Sender<Vec<PacketMeta>>>,
     batches: Vec<Vec<PacketMeta>>,
-    hash: FixedState,
+    hasher: FlowHasher,
 }
 
 impl Dispatch {
     pub(super) fn new(workers: Vec<Sender<Vec<PacketMeta>>>, seed: u64) -> Self {
         let batches = workers.iter().map(|_| Vec::new()).collect();
-        Self { workers, batches, hash: FixedState::with_seed(seed) }
+        Self { workers, batches, hasher: FlowHasher::with_seed(seed) }
     }
 
-    pub(super) fn packets(&mut self, packets: &[PacketMeta]) {
-        packets.iter().for_each(|packet| self.packet(packet));
-    }
-
-    fn packet(&mut self, packet: &PacketMeta) {
-        let high = FlowKey::of(packet).hash_with(&self.hash) >> 32;
-        let worker = usize::try_from(high % self.workers.len().max(1) as u64).unwrap_or_default();
+    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+        let worker = self.hasher.of(packet).shard(self.workers.len());
         if let Some(batch) = self.batches.get_mut(worker) {
             batch.push(*packet);
         }
@@ -229,6 +244,8 @@ impl Dispatch {
     }
 }
 
+/// Packets booked together: enough to look ahead, few enough for the first-level cache.
+const PACKETS: usize = 128;
 /// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
 const MOST_WAITING: usize = 8_192;
 /// How long a small batch waits at most: little beside the 250 ms in which an alert is to follow its flow.
