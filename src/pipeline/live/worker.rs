@@ -111,8 +111,11 @@ impl FlowWorker {
     /// anyway, so that the queue's places hold full ones.
     pub(super) fn hand_on(&mut self) {
         self.book();
-        let is_small = self.batch.len() < EVENTS;
-        if !self.batch.is_empty() && !(is_small && !self.events.is_idle() && self.may_wait()) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let waits = self.batch.len() < EVENTS && !self.events.is_idle() && self.may_wait();
+        if !waits {
             self.send();
         }
     }
