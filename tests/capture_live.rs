@@ -1,7 +1,10 @@
 //! Live capture against a real kernel, in network namespaces of the tests' own (root only; skipped elsewhere).
 
+#[path = "util/awkward.rs"]
+mod awkward;
 mod util;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +13,8 @@ use std::time::Duration;
 use flowshrike::capture::{
     CaptureStats, Kind, LiveCapture, LiveError, LiveSettings, PacketSource, Progress, interfaces, select,
 };
-use flowshrike::packet::LinkType;
+use flowshrike::flow::FlowKey;
+use flowshrike::packet::{Dissector, LinkType, Reading};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use util::netns::{End, Namespace, RIGHT_ADDRESS, VethPair, until};
 
@@ -83,6 +87,144 @@ fn no_read_hands_over_more_than_it_was_asked_for() {
         numbers.len() == 100
     });
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
+/// What the members of a group have been shown.
+struct Shared {
+    /// Every frame of every member.
+    frames: Vec<Vec<u8>>,
+    /// The members that saw each flow.
+    members: BTreeMap<String, BTreeSet<usize>>,
+    received: u64,
+    dropped: u64,
+}
+
+impl Shared {
+    /// Reads until that many frames have been delivered or dropped over all members, and nothing more comes.
+    fn read(group: &mut [LiveCapture], total: u64) -> Self {
+        let mut shared = Self { frames: Vec::new(), members: BTreeMap::new(), received: 0, dropped: 0 };
+        let mut dissectors: Vec<_> = group.iter().map(|_| Dissector::new(Reading::Standard)).collect();
+        until("all packets are in", || {
+            let mut idle = true;
+            let mut seen = CaptureStats::default();
+            for (member, (capture, dissector)) in group.iter_mut().zip(&mut dissectors).enumerate() {
+                let progress = capture.read(256, |frame| {
+                    shared.frames.push(frame.data.to_vec());
+                    if let Ok(packet) = dissector.dissect(&frame) {
+                        let flow = format!("{:?}", FlowKey::of(&packet));
+                        shared.members.entry(flow).or_default().insert(member);
+                    }
+                });
+                idle &= progress.unwrap() == Progress::Idle;
+                let stats = capture.stats();
+                seen.delivered += stats.delivered;
+                seen.received += stats.received;
+                seen.dropped_kernel += stats.dropped_kernel;
+            }
+            (shared.received, shared.dropped) = (seen.received, seen.dropped_kernel);
+            idle && seen.delivered + seen.dropped_kernel >= total
+        });
+        shared
+    }
+
+    /// How many flows each member saw; fails where more than one member saw a flow.
+    fn flows_of_members(&self) -> BTreeMap<usize, usize> {
+        let mut flows = BTreeMap::new();
+        for (flow, members) in &self.members {
+            assert_eq!(members.len(), 1, "{flow} was seen by members {members:?}");
+            for member in members {
+                *flows.entry(*member).or_insert(0) += 1;
+            }
+        }
+        flows
+    }
+}
+
+fn open_group(end: &End, interface: &str, members: usize) -> Vec<LiveCapture> {
+    let settings = LiveSettings { snaplen: 2_048, ..LiveSettings::new(interface) };
+    end.enter(|| LiveCapture::open_group(settings, members, 0x0123_4567_89ab_cdef)).unwrap()
+}
+
+/// Sends each frame out of one end or the other, so that the two directions of a conversation go opposite ways.
+fn converse(bed: &VethPair, frames: &[Vec<u8>]) {
+    let (mut left, mut right) = (bed.left.sender(), bed.right.sender());
+    for frame in frames {
+        let sender = if frame[..6] < frame[6..12] { &mut left } else { &mut right };
+        sender.send(frame);
+    }
+}
+
+#[test]
+fn a_group_is_shown_each_frame_once_and_each_flow_at_one_member() {
+    let Some(bed) = VethPair::new("group") else { return };
+    let mut group = open_group(&bed.right, "right0", 3);
+    let mut sent = awkward::frames(12);
+    converse(&bed, &sent);
+    let mut shared = Shared::read(&mut group, sent.len() as u64);
+    assert_eq!((shared.received, shared.dropped), (sent.len() as u64, 0));
+    let flows = shared.flows_of_members();
+    // Of each pair: TCP, UDP, echo, port unreachable from either side; over IPv4 the last two are one flow, since type
+    // and code are both 3.
+    assert_eq!(flows.values().sum::<usize>(), 12 * (5 + 4), "{flows:?}");
+    assert_eq!(flows.len(), 3, "every member has work: {flows:?}");
+    sent.sort();
+    shared.frames.sort();
+    assert!(shared.frames == sent, "each frame once, unchanged");
+}
+
+#[test]
+fn a_flow_stays_at_its_member_over_an_interface_that_goes_down_and_up() {
+    let Some(bed) = VethPair::new("groupdown") else { return };
+    let mut group = open_group(&bed.right, "right0", 3);
+    let sent = awkward::frames(8);
+    converse(&bed, &sent);
+    let before = Shared::read(&mut group, sent.len() as u64);
+    bed.right.namespace.ip(&["link", "set", "right0", "down"]);
+    for capture in &mut group {
+        assert_eq!(capture.read(64, |_| {}).unwrap(), Progress::Idle);
+    }
+    bed.right.namespace.ip(&["link", "set", "right0", "up"]);
+    until("the link has carrier again", || {
+        bed.left.enter(interfaces).unwrap().iter().any(|interface| interface.name == "left0" && interface.running)
+    });
+    converse(&bed, &sent);
+    let after = Shared::read(&mut group, 2 * sent.len() as u64);
+    assert_eq!(after.members, before.members);
+}
+
+#[test]
+fn a_group_whose_interface_was_deleted_is_opened_again_as_one() {
+    let Some(bed) = VethPair::new("groupdel") else { return };
+    let mut group = open_group(&bed.right, "right0", 2);
+    let sent = awkward::frames(8);
+    converse(&bed, &sent);
+    Shared::read(&mut group, sent.len() as u64);
+    bed.right.namespace.ip(&["link", "delete", "right0"]);
+    until("the first member has lost it", || group[0].read(64, |_| {}).is_err());
+    bed.left.namespace.veth("left0", &bed.right.namespace, "right0");
+    bed.left.namespace.link_up("left0");
+    bed.right.namespace.link_up("right0");
+    assert!(!bed.right.enter(|| group[0].try_reopen()).unwrap(), "the second member still has the old one");
+    until("the second member has lost it", || group[1].read(64, |_| {}).is_err());
+    until("it is open again", || bed.right.enter(|| group[1].try_reopen()).unwrap());
+    converse(&bed, &sent);
+    // The first member takes up its part by reading.
+    let shared = Shared::read(&mut group, 2 * sent.len() as u64);
+    assert_eq!((shared.received, shared.dropped), (2 * sent.len() as u64, 0));
+    assert_eq!(shared.flows_of_members().len(), 2);
+    assert_eq!(group.iter_mut().map(|capture| capture.stats().reopens).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_group_on_loopback_or_any_shows_and_counts_each_packet_once() {
+    let Some(bed) = VethPair::new("grouplo") else { return };
+    for interface in ["lo", "any"] {
+        let mut group = open_group(&bed.right, interface, 2);
+        send_udp(&bed.right.namespace, "127.0.0.1", 500);
+        let shared = Shared::read(&mut group, 500);
+        assert_eq!((shared.received, shared.frames.len()), (500, 500), "{interface}");
+        shared.flows_of_members();
+    }
 }
 
 #[test]
@@ -227,6 +369,38 @@ fn counts_balance_from_the_first_packet_of_a_busy_interface() {
 }
 
 #[test]
+fn counts_of_a_group_balance_from_the_first_packet_of_a_busy_interface() {
+    let Some(bed) = VethPair::new("busygroup") else { return };
+    let frames = awkward::frames(6);
+    let (stop, sent) = (AtomicBool::new(false), AtomicBool::new(false));
+    let mut group = std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| {
+            let mut sender = bed.left.sender();
+            while !stop.load(Ordering::Relaxed) {
+                frames.iter().for_each(|frame| sender.send(frame));
+                sent.store(true, Ordering::Relaxed);
+            }
+        });
+        until("traffic flows", || sent.load(Ordering::Relaxed));
+        let mut group = open_group(&bed.right, "right0", 3);
+        until("every member captures some of it", || {
+            group.iter_mut().all(|capture| {
+                capture.read(256, |_| {}).unwrap();
+                capture.stats().delivered > 100
+            })
+        });
+        stop.store(true, Ordering::Relaxed);
+        traffic.join().unwrap();
+        group
+    });
+    for capture in &mut group {
+        while capture.read(256, |_| {}).unwrap() != Progress::Idle {}
+        let stats = capture.stats();
+        assert_eq!(stats.received, stats.delivered + stats.dropped_kernel, "{stats:?}");
+    }
+}
+
+#[test]
 fn a_bad_filter_is_named() {
     let Some(bed) = VethPair::new("badfilter") else { return };
     let settings = LiveSettings { filter: Some("port and and".to_owned()), ..LiveSettings::new("right0") };
@@ -340,6 +514,7 @@ fn a_capture_needs_cap_net_raw_and_nothing_else() {
             };
             set_capabilities(None, sets).unwrap(); // of this thread alone
             let settings = LiveSettings { promiscuous: true, ..LiveSettings::new("right0") };
+            LiveCapture::open_group(settings.clone(), 2, 1)?;
             LiveCapture::open(settings).map(|mut capture| capture.stats())
         })
     };

@@ -1,6 +1,8 @@
 //! The daemon on a real interface, in namespaces of the test's own: live equals offline, books balance, metrics tell it,
 //! and it stops as it should.
 
+#[path = "util/awkward.rs"]
+mod awkward;
 #[path = "util/daemon.rs"]
 mod daemon;
 mod util;
@@ -12,9 +14,10 @@ use std::time::Duration;
 use daemon::{Daemon, Ended};
 use serde_json::Value;
 use tempfile::TempDir;
+use util::capture_file::{Captured, Pcap};
 use util::netns::{self, VethPair};
 use util::skip::skipped;
-use util::traffic::{Pace, Traffic};
+use util::traffic::{Link, Pace, START, Traffic};
 
 /// Everyday calls, a database, DNS, and a quick sweep: enough for alerts, within a second.
 fn traffic() -> Traffic {
@@ -78,15 +81,20 @@ fn assert_balanced(ended: &Ended, summary: &Value) {
     assert_eq!(number(&alerts["predicted"]), told);
 }
 
-/// The flow records of `run` equal those of `replay` over what tcpdump captured beside it.
-fn live_equals_offline(label: &str, arguments: &[&str]) {
-    let Some(bed) = VethPair::new(label) else { return };
+/// Daemons with one, two and three workers on one interface, and one whose readers send packets on to its workers,
+/// all beside one tcpdump: the kernel stamps each packet once for all of them, so their flow records are equal, and
+/// equal to those of `replay` over tcpdump's file.
+#[test]
+fn any_number_of_workers_sees_live_what_replay_sees_offline() {
+    let Some(bed) = VethPair::new("equal") else { return };
     if !tcpdump_is_there() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    traffic().write_pcap(&at("sent.pcap"));
+    let mut frames = traffic().frames(Link::Ethernet);
+    frames.extend(awkward::frames(10).into_iter().map(|data| Captured::whole(START, 1, data)));
+    std::fs::write(at("sent.pcap"), Pcap::default().write(&frames)).expect("a file");
 
     let mut tcpdump = bed.right.command("tcpdump");
     tcpdump
@@ -94,34 +102,41 @@ fn live_equals_offline(label: &str, arguments: &[&str]) {
         .arg(at("tcpdump.pcap"))
         .stderr(Stdio::piped());
     let mut tcpdump = tcpdump.spawn().expect("tcpdump runs");
-    let (flow_log, summary) = (at("live.jsonl"), at("live.json"));
-    let outputs = ["--flows", flow_log.to_str().expect("UTF-8"), "--summary", summary.to_str().expect("UTF-8")];
-    let mut daemon = Daemon::start(&bed.right, &[&outputs, arguments].concat());
     netns::until("tcpdump listens", || std::fs::metadata(at("tcpdump.pcap")).is_ok_and(|file| file.len() >= 24));
+    let variants: [(&str, &[&str]); 4] = [
+        ("one", &["--workers", "1"]),
+        ("two", &["--workers", "2"]),
+        ("three", &["--workers", "3"]),
+        ("dispatched", &["--workers", "3", "--interface", "lo", "--filter", "not net 127.0.0.0/8"]),
+    ];
+    let mut daemons: Vec<_> = variants
+        .into_iter()
+        .map(|(name, arguments)| {
+            let outputs = [at(&format!("{name}.jsonl")), at(&format!("{name}.json"))];
+            let [flows, summary] = outputs.each_ref().map(|path| path.to_str().expect("UTF-8"));
+            let arguments = [arguments, &["--flows", flows, "--summary", summary]].concat();
+            (name, Daemon::start(&bed.right, &arguments))
+        })
+        .collect();
 
-    let sent = bed.left.replay_file(&at("sent.pcap"), 20_000);
-    daemon.until("every packet has come", |daemon| {
-        let all = daemon.metric(&bed.right, "flowshrike_packets_received_total")
-            + daemon.metric(&bed.right, "flowshrike_packets_dropped_total");
-        all >= sent as f64
-    });
-    let ended = daemon.stop("TERM");
+    let sent = bed.left.replay_file(&at("sent.pcap"), 10_000);
+    for (name, daemon) in &mut daemons {
+        let name = *name;
+        daemon.until("every packet has come", |daemon| {
+            let all = daemon.metric(&bed.right, "flowshrike_packets_received_total")
+                + daemon.metric(&bed.right, "flowshrike_packets_dropped_total");
+            all >= sent as f64
+        });
+        let up = format!("flowshrike_interface_up{{interface=\"{}\"}}", bed.right.interface);
+        assert_eq!(daemon.metric(&bed.right, &up), 1.0, "{name}: counted once");
+        let has_queue = daemon.metric(&bed.right, "flowshrike_queue_capacity{queue=\"packets\"}") > 0.0;
+        assert_eq!(has_queue, name == "dispatched", "{name}: packets wait only where they are sent on");
+    }
     // The same frames, whole, in the same format.
     let size = |name: &str| std::fs::metadata(at(name)).map_or(0, |file| file.len());
     netns::until("tcpdump has written every packet", || size("tcpdump.pcap") == size("sent.pcap"));
     Command::new("kill").args(["-INT", &tcpdump.id().to_string()]).status().expect("kill runs");
     tcpdump.wait().expect("tcpdump ends");
-
-    let live = json(&summary);
-    assert_balanced(&ended, &live);
-    let dropped = live["capture"]["dropped_kernel"].as_u64().expect("a count");
-    assert_eq!(
-        live["packets"]["received"].as_u64().expect("a count") + dropped,
-        sent,
-        "received = delivered + dropped"
-    );
-    assert_eq!(dropped, 0, "nothing is dropped at this speed");
-
     let replayed = at("replayed.jsonl");
     let replay = Command::new(env!("CARGO_BIN_EXE_flowshrike"))
         .args(["replay", "--strict", "--flows"])
@@ -130,25 +145,22 @@ fn live_equals_offline(label: &str, arguments: &[&str]) {
         .output()
         .expect("the binary runs");
     assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
-    let (live, offline) = (flows(&at("live.jsonl")), flows(&replayed));
-    assert!(live.len() > 300, "{} flows", live.len());
-    let differing = live.iter().zip(&offline).find(|(live, offline)| live != offline);
-    assert!(
-        differing.is_none() && live.len() == offline.len(),
-        "{} and {} flows; {differing:#?}",
-        live.len(),
-        offline.len()
-    );
-}
+    let offline = flows(&replayed);
+    assert!(offline.len() > 400, "{} flows", offline.len());
 
-#[test]
-fn one_worker_sees_live_what_replay_sees_offline() {
-    live_equals_offline("one", &[]);
-}
-
-#[test]
-fn three_workers_see_live_what_replay_sees_offline() {
-    live_equals_offline("three", &["--workers", "3"]);
+    for (name, daemon) in daemons {
+        let ended = daemon.stop("TERM");
+        let summary = json(&at(&format!("{name}.json")));
+        assert_balanced(&ended, &summary);
+        let count = |value: &Value| value.as_u64().expect("a count");
+        let dropped = count(&summary["capture"]["dropped_kernel"]);
+        assert_eq!(count(&summary["packets"]["received"]) + dropped, sent, "{name}: received + dropped = sent");
+        assert_eq!(dropped, 0, "{name}: nothing is dropped at this speed");
+        let live = flows(&at(&format!("{name}.jsonl")));
+        let differing = live.iter().zip(&offline).find(|(live, offline)| live != offline);
+        let lengths = (live.len(), offline.len());
+        assert!(differing.is_none() && lengths.0 == lengths.1, "{name}: {lengths:?} flows; {differing:#?}");
+    }
 }
 
 #[test]
@@ -224,10 +236,24 @@ fn a_reader_that_takes_nothing_costs_alerts_and_not_the_daemon() {
 
 #[test]
 fn a_lost_interface_is_not_ready_until_it_is_back() {
-    let Some(bed) = VethPair::new("lost") else { return };
-    let mut daemon = Daemon::start(&bed.right, &[]);
+    lost_and_back("lost", "1");
+}
+
+#[test]
+fn a_lost_interface_comes_back_to_all_workers() {
+    lost_and_back("lost2", "2");
+}
+
+fn lost_and_back(label: &str, workers: &str) {
+    let Some(bed) = VethPair::new(label) else { return };
+    let folder = TempDir::new().expect("a folder");
+    let sent = folder.path().join("sent.pcap");
+    let frames: Vec<_> = awkward::frames(8).into_iter().map(|data| Captured::whole(START, 1, data)).collect();
+    std::fs::write(&sent, Pcap::default().write(&frames)).expect("a file");
+    let mut daemon = Daemon::start(&bed.right, &["--workers", workers]);
     bed.right.namespace.ip(&["link", "del", &bed.right.interface]);
     daemon.until("it is not ready", |daemon| daemon.get(&bed.right, "/readyz").0 == 503);
+    daemon.until("the loss is told", |daemon| daemon.metric(&bed.right, "flowshrike_interface_up") == 0.0);
     assert_eq!(daemon.get(&bed.right, "/healthz").0, 200, "it is well all the same");
     bed.left.namespace.veth(&bed.left.interface, &bed.right.namespace, &bed.right.interface);
     bed.left.namespace.link_up(&bed.left.interface);
@@ -235,6 +261,11 @@ fn a_lost_interface_is_not_ready_until_it_is_back() {
     daemon.until("it is ready again", |daemon| daemon.get(&bed.right, "/readyz").0 == 200);
     daemon.until("the return is counted", |daemon| {
         daemon.metric(&bed.right, "flowshrike_interface_reopens_total") == 1.0
+    });
+    assert_eq!(daemon.metric(&bed.right, "flowshrike_interface_up"), 1.0);
+    let packets = bed.left.replay_file(&sent, 10_000);
+    daemon.until("it sees every packet again", |daemon| {
+        daemon.metric(&bed.right, "flowshrike_packets_received_total") == packets as f64
     });
     let ended = daemon.stop("TERM");
     assert!(ended.status.success(), "{}", ended.log);

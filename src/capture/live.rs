@@ -1,4 +1,4 @@
-//! [`LiveCapture`]: one interface, read through libpcap's TPACKET_V3 ring.
+//! [`LiveCapture`]: one interface, or one member's share of it, read through libpcap's TPACKET_V3 ring.
 //!
 //! Owned by one capture thread. It opens no second interface, makes no thread and reads no clock; choosing
 //! interfaces is [`select`](super::select())'s. What it is built around was measured, see docs/capture.md:
@@ -6,23 +6,15 @@
 //! wait is a `poll` of its own; an interface that is deleted is an error at once, after which the capture
 //! is blind until [`LiveCapture::try_reopen`] finds it again.
 
-use std::io;
-use std::os::fd::AsFd;
-use std::time::Duration;
+use std::sync::Arc;
 
-use pcap::{Active, Capture, Linktype};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::Timespec;
-
-use super::interfaces::{Kind, device_losses, interfaces};
-use super::netlink::Routing;
-use super::select::ANY;
-use super::settings::{LiveError, LiveSettings, plain};
-use super::stats::{CaptureStats, HandleCounts, Tally};
+use super::group::Group;
+use super::handle::{Handle, RETIREMENT_SLACK};
+use super::settings::{LiveError, LiveSettings};
+use super::stats::{CaptureStats, Tally};
 use super::sys;
 use super::{PacketSource, Progress};
 use crate::packet::{Frame, LinkType};
-use crate::time::Micros;
 
 /// A live capture on one interface.
 pub struct LiveCapture {
@@ -32,6 +24,14 @@ pub struct LiveCapture {
     /// It has been open before: opening it now is opening it again.
     lost: bool,
     tally: Tally,
+    /// Its place among several captures of the same interface.
+    place: Option<Place>,
+}
+
+/// A member of a group.
+struct Place {
+    group: Arc<Group>,
+    member: usize,
 }
 
 impl LiveCapture {
@@ -42,8 +42,31 @@ impl LiveCapture {
     /// Bad settings or filter, an interface that does not exist or is down, or no permission.
     pub fn open(settings: LiveSettings) -> Result<Self, LiveError> {
         let mut capture = Self::blind(settings)?;
-        capture.attach()?;
+        let handle = capture.open_alone()?;
+        capture.attach(handle);
         Ok(capture)
+    }
+
+    /// Opens the interface that many times over, so that each of several threads reads its share of the packets
+    /// (PACKET_FANOUT): each packet comes to one member, and all packets between two addresses to the same one.
+    /// The ring's size is divided among them. `seed` keys the hash of the addresses. One member is a plain capture.
+    ///
+    /// # Errors
+    /// As [`LiveCapture::open`], or a kernel that does not share packets out.
+    pub fn open_group(settings: LiveSettings, members: usize, seed: u64) -> Result<Vec<Self>, LiveError> {
+        if members <= 1 {
+            return Self::open(settings).map(|capture| vec![capture]);
+        }
+        settings.check()?;
+        let group = Arc::new(Group::new(settings.divided(members), members, seed));
+        group.open()?;
+        let member = |member| {
+            let place = Place { group: Arc::clone(&group), member };
+            let mut capture = Self { place: Some(place), ..Self::blind(settings.divided(members))? };
+            capture.pick_up();
+            Ok(capture)
+        };
+        (0..members).map(member).collect()
     }
 
     /// A capture that begins blind, for an interface that is expected to come: `read` waits,
@@ -53,7 +76,7 @@ impl LiveCapture {
     /// Bad settings.
     pub fn blind(settings: LiveSettings) -> Result<Self, LiveError> {
         settings.check()?;
-        Ok(Self { settings, handle: None, lost: false, tally: Tally::default() })
+        Ok(Self { settings, handle: None, lost: false, tally: Tally::default(), place: None })
     }
 
     /// What it was opened with.
@@ -71,11 +94,12 @@ impl LiveCapture {
     /// How frames of this capture begin; none while blind. It may change over a re-open.
     #[must_use]
     pub fn link_type(&self) -> Option<LinkType> {
-        self.handle.as_ref().map(|handle| handle.link)
+        self.handle.as_ref().map(Handle::link)
     }
 
     /// Tries to open a lost interface again; true when the capture sees. A blind capture does not try by itself:
-    /// the owner decides how often.
+    /// the owner decides how often. A group is opened by whichever member asks once all have lost it; the others
+    /// see again at their next read.
     ///
     /// # Errors
     /// What will not mend by waiting: no permission, or a filter that the interface's link type cannot carry.
@@ -83,8 +107,12 @@ impl LiveCapture {
         if self.handle.is_some() {
             return Ok(true);
         }
-        match self.attach() {
-            Ok(()) => Ok(true),
+        let opened = match &self.place {
+            Some(place) => place.group.open().map(|()| self.pick_up()),
+            None => self.open_alone().map(|handle| self.attach(handle)),
+        };
+        match opened {
+            Ok(()) => Ok(!self.is_blind()),
             Err(error) if error.may_pass() => Ok(false),
             Err(error) => Err(error),
         }
@@ -93,11 +121,12 @@ impl LiveCapture {
     /// The kernel's ring format: 3 for TPACKET_V3, which everything here is sized for; none while blind.
     #[must_use]
     pub fn ring_version(&self) -> Option<i32> {
-        sys::ring_version(self.handle.as_ref()?.capture.as_fd()).ok()
+        sys::ring_version(self.handle.as_ref()?.socket()).ok()
     }
 
     /// What was seen and lost so far: one `getsockopt` and one netlink request. To be read at least once in
-    /// 2^32 packets, since libpcap counts in 32 bits.
+    /// 2^32 packets, since libpcap counts in 32 bits. The members of a group count their own packets; what the device
+    /// lost and re-opens are counted by the first alone, so that the sum over all is right.
     pub fn stats(&mut self) -> CaptureStats {
         if let Some(handle) = &mut self.handle {
             if let Ok(counts) = handle.counts() {
@@ -110,14 +139,27 @@ impl LiveCapture {
         self.tally.total()
     }
 
-    fn attach(&mut self) -> Result<(), LiveError> {
-        let handle = Handle::open(&self.settings)?;
-        self.tally.begin(handle.before, handle.losses().unwrap_or(0));
+    fn open_alone(&self) -> Result<Handle, LiveError> {
+        let mut handle = Handle::open(&self.settings)?;
+        handle.empty(&self.settings, self.settings.block_timeout + RETIREMENT_SLACK)?;
+        handle.begin(&self.settings)?;
+        Ok(handle)
+    }
+
+    /// Takes its handle of a group that has been opened.
+    fn pick_up(&mut self) {
+        if let Some(handle) = self.place.as_ref().and_then(|place| place.group.take(place.member)) {
+            self.attach(handle);
+        }
+    }
+
+    fn attach(&mut self, handle: Handle) {
+        self.tally.begin(handle.before(), handle.losses().unwrap_or(0));
         self.handle = Some(handle);
-        if std::mem::take(&mut self.lost) {
+        let counts_reopens = self.place.as_ref().is_none_or(|place| place.member == 0);
+        if std::mem::take(&mut self.lost) && counts_reopens {
             self.tally.reopened();
         }
-        Ok(())
     }
 
     /// Gives the handle up, with what it could not hand over any more.
@@ -126,6 +168,9 @@ impl LiveCapture {
         self.tally.end();
         self.handle = None;
         self.lost = true;
+        if let Some(place) = &self.place {
+            place.group.leave();
+        }
         LiveError::Lost { interface: self.settings.interface.clone(), reason }
     }
 }
@@ -136,11 +181,12 @@ impl PacketSource for LiveCapture {
     /// Waits at most the block timeout for the first frame. A blind source waits it out and is idle.
     ///
     /// # Errors
-    /// [`LiveError::Lost`], once, when the interface has disappeared.
+    /// [`LiveError::Lost`], once, when the interface has disappeared, for another member of its group also.
     fn read<F: FnMut(Frame<'_>)>(&mut self, max: usize, mut deliver: F) -> Result<Progress, LiveError> {
         let timeout = self.settings.block_timeout;
         let Some(handle) = &mut self.handle else {
             std::thread::sleep(timeout);
+            self.pick_up();
             return Ok(Progress::Idle);
         };
         let read = match handle.take(max, &mut deliver) {
@@ -148,6 +194,9 @@ impl PacketSource for LiveCapture {
             read => read,
         };
         match read {
+            Ok(0) if self.place.as_ref().is_some_and(|place| place.group.is_broken()) => {
+                Err(self.lose("another worker has lost it".to_owned()))
+            }
             Ok(0) => Ok(Progress::Idle),
             Ok(frames) => {
                 self.tally.delivered(frames);
@@ -157,141 +206,3 @@ impl PacketSource for LiveCapture {
         }
     }
 }
-
-/// One open libpcap handle.
-struct Handle {
-    capture: Capture<Active>,
-    link: LinkType,
-    /// None for `any`.
-    index: Option<u32>,
-    routing: Option<Routing>,
-    /// The counters before the first packet that can be delivered.
-    before: HandleCounts,
-    /// libpcap has refused to go on; the ring may still hold packets.
-    ending: bool,
-}
-
-impl Handle {
-    fn open(settings: &LiveSettings) -> Result<Self, LiveError> {
-        let name = settings.interface.as_str();
-        let facts = interfaces().unwrap_or_default().into_iter().find(|interface| interface.name == name);
-        let mut capture = Capture::from_device(name)
-            .map_err(|error| settings.failed(&error))?
-            .promisc(settings.promiscuous)
-            .snaplen(i32::try_from(settings.snaplen).unwrap_or(i32::MAX))
-            .buffer_size(i32::try_from(settings.buffer_bytes).unwrap_or(i32::MAX))
-            .timeout(i32::try_from(settings.block_timeout.as_millis()).unwrap_or(i32::MAX))
-            .immediate_mode(false)
-            .open()
-            .and_then(Capture::setnonblock)
-            .map_err(|error| settings.failed(&error))?;
-        if name == ANY {
-            capture.set_datalink(SLL2).map_err(|error| settings.failed(&error))?;
-        }
-        let link = u32::try_from(capture.get_datalink().0).map_or(LinkType::Other(u32::MAX), LinkType::from_number);
-        let index = facts.as_ref().map(|facts| facts.index);
-        let loopback = facts.is_some_and(|facts| facts.kind == Kind::Loopback);
-        let mut handle = Self {
-            capture,
-            link,
-            index,
-            routing: Routing::open().ok(),
-            before: HandleCounts::default(),
-            ending: false,
-        };
-        handle.set_filter(settings, loopback)?;
-        Ok(handle)
-    }
-
-    /// Puts the filter in place so that every packet that the kernel counts can be delivered: first a filter
-    /// that lets nothing in, then the ring is emptied, then the real one.
-    fn set_filter(&mut self, settings: &LiveSettings, loopback: bool) -> Result<(), LiveError> {
-        let wanted = settings.filter.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        if let Some(text) = wanted {
-            self.capture.compile(text, true).map_err(|error| settings.bad_filter(text, &error))?;
-        }
-        self.capture.filter(NOTHING, true).map_err(|error| settings.failed(&error))?;
-        while self.ready(settings.block_timeout + RETIREMENT_SLACK).map_err(|error| settings.failed(&error))? {
-            self.take(usize::MAX, &mut |_| {}).map_err(|reason| settings.failed(&reason))?;
-        }
-        if loopback {
-            // An older kernel counts twice; nothing else is wrong with it.
-            drop(sys::ignore_outgoing(self.capture.as_fd()));
-        }
-        // Where the kernel will not, packets are stamped a little later, when they are copied into the ring.
-        drop(sys::stamp_on_arrival(self.capture.as_fd()));
-        let program = match (self.index, wanted) {
-            (None, Some(wanted)) => format!("({ONCE_ON_ANY}) and ({wanted})"),
-            (None, None) => ONCE_ON_ANY.to_owned(),
-            (Some(_), wanted) => wanted.unwrap_or_default().to_owned(),
-        };
-        // Taken while nothing is let in: a packet between the filter and the counters would be delivered and not counted.
-        self.before = self.counts().map_err(|error| settings.failed(&error))?;
-        self.capture.filter(&program, true).map_err(|error| settings.bad_filter(&program, &error))
-    }
-
-    /// Hands over what lies in the ring, at most `max` frames; never waits.
-    fn take<F: FnMut(Frame<'_>)>(&mut self, max: usize, deliver: &mut F) -> Result<u64, String> {
-        let link = self.link;
-        let max = max.clamp(1, MOST_FRAMES);
-        let taken = self.capture.dispatch(Some(max), |packet| {
-            let header = packet.header;
-            let time = Micros(header.ts.tv_sec.saturating_mul(1_000_000).saturating_add(header.ts.tv_usec));
-            let captured = u32::try_from(packet.data.len()).unwrap_or(u32::MAX);
-            deliver(Frame { time, data: packet.data, wire_len: header.len.max(captured), link });
-        });
-        match taken {
-            Ok(frames) => Ok(u64::try_from(frames).unwrap_or(u64::MAX)),
-            Err(error) if self.ending => Err(plain(&error)),
-            Err(error) => {
-                // What the last block holds comes out when its time is up.
-                self.ending = true;
-                let waited = self.wait(BLOCK_LINGER);
-                match waited.and_then(|()| self.take(max, deliver)) {
-                    Ok(0) | Err(_) => Err(plain(&error)),
-                    Ok(frames) => Ok(frames),
-                }
-            }
-        }
-    }
-
-    /// Waits until the ring holds a block, or the timeout has passed, or a signal came.
-    fn wait(&mut self, timeout: Duration) -> Result<(), String> {
-        self.ready(timeout).map(|_| ()).map_err(|error| error.to_string())
-    }
-
-    fn ready(&mut self, timeout: Duration) -> io::Result<bool> {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match poll(&mut [PollFd::new(&self.capture, PollFlags::IN)], Some(&timeout)) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn counts(&mut self) -> Result<HandleCounts, pcap::Error> {
-        // ps_if_dropped is left aside: libpcap fills it in promiscuous mode only.
-        self.capture.stats().map(|stats| HandleCounts { received: stats.received, dropped: stats.dropped })
-    }
-
-    fn losses(&self) -> Option<u64> {
-        device_losses(self.routing.as_ref()?, self.index?).ok()
-    }
-}
-
-/// No packet is zero bytes long.
-const NOTHING: &str = "less 0";
-/// The kernel shows each packet on the loopback device twice, going out and coming in; libpcap hides the first from
-/// its caller, but it has been counted and has taken room in the ring. On `lo` alone a socket option keeps it out.
-/// On `any` this filter does (number 1 is the loopback device in every network namespace), and the link type is
-/// SLL2 because its header holds both fields: libpcap applies a new filter to the first block itself, and would
-/// find neither in an SLL header.
-const ONCE_ON_ANY: &str = "not (outbound and ifindex 1)";
-/// LINKTYPE_LINUX_SLL2.
-const SLL2: Linktype = Linktype(276);
-/// The longest block timeout and the slack after it.
-const BLOCK_LINGER: Duration = Duration::from_millis(60);
-/// How long after its timeout the kernel may take to hand a block over.
-const RETIREMENT_SLACK: Duration = Duration::from_millis(10);
-/// Frames in one libpcap call at most, far above any batch that a caller asks for.
-const MOST_FRAMES: usize = 1 << 20;

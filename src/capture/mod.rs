@@ -5,7 +5,10 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod auto;
+mod fanout;
 mod file;
+mod group;
+mod handle;
 mod interfaces;
 mod live;
 mod netlink;

@@ -53,6 +53,12 @@ impl LiveSettings {
         Ok(())
     }
 
+    /// The settings of each of several captures that share an interface: together they take the memory that one would.
+    pub(super) fn divided(&self, members: usize) -> Self {
+        let share = self.buffer_bytes / u32::try_from(members.max(1)).unwrap_or(u32::MAX);
+        Self { buffer_bytes: share.max(MIN_BUFFER), ..self.clone() }
+    }
+
     /// libpcap would not open or read: sorted by what the user can do.
     pub(super) fn failed(&self, error: &impl fmt::Display) -> LiveError {
         let interface = self.interface.clone();

@@ -145,7 +145,7 @@ impl Taker<Passed> for Teller {
             (flow.end, flow.start, flow.tuple, flow.part, flow.end_reason)
         });
         for judged in capture.drain(..) {
-            alerting.take(&judged, &name);
+            alerting.take(&judged.flow, &judged.verdict, &name, || judged.telling);
             if alerting.waiting() >= BATCH {
                 alerting.flush(|_| ());
             }

@@ -62,7 +62,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
-    /// Threads that keep flows [default: 1]
+    /// Threads that keep flows; on a single interface each also reads its own share of the packets [default: 1]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
 
@@ -74,7 +74,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "BYTES")]
     snaplen: Option<String>,
 
-    /// Kernel memory for the ring of each interface [default: 64MiB]
+    /// Kernel memory for the packets of each interface, over all workers [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     buffer: Option<String>,
 
@@ -122,7 +122,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     signals::listen(stop.clone(), args.duration.map(|seconds| Duration::from_secs(seconds.into())))?;
     // The server answers before capture begins: a probe must tell "not ready" from "not there".
     let server = serve(&config, &telemetry, &model)?;
-    let interfaces = open(&config)?;
+    let seed = RandomState::new().hash_one(());
+    let interfaces = open(&config, seed)?;
 
     let live = Live {
         interfaces,
@@ -130,7 +131,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         profile,
         max_flows: max_flows(&config, profile),
         workers: config.flow.workers,
-        seed: RandomState::new().hash_one(()),
+        seed,
         alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink),
         model: &model,
         alert_policy: policy,
@@ -202,8 +203,8 @@ fn card(model: &Model) -> ModelCard {
     }
 }
 
-/// Chooses and opens the interfaces.
-fn open(config: &Config) -> anyhow::Result<Vec<LiveInterface>> {
+/// Chooses and opens the interfaces. A single one is opened once for each worker; of several, each has one reader.
+fn open(config: &Config, seed: u64) -> anyhow::Result<Vec<LiveInterface>> {
     let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
     let auto = ["auto".to_owned()];
     let specs = if config.capture.interfaces.is_empty() { &auto[..] } else { &config.capture.interfaces };
@@ -212,12 +213,14 @@ fn open(config: &Config) -> anyhow::Result<Vec<LiveInterface>> {
     for warning in &warnings {
         tracing::warn!(code = warning.code(), "{warning}");
     }
+    let members = if chosen.len() == 1 { config.flow.workers } else { 1 };
     let shows_copies = warnings.iter().any(|warning| warning.shows_copies());
     chosen
         .into_iter()
         .map(|chosen| {
-            let capture = LiveCapture::open(settings(config, chosen.name, chosen.promiscuous))?;
-            Ok(LiveInterface { capture, spec: chosen.spec, shows_copies })
+            let settings = settings(config, chosen.name.clone(), chosen.promiscuous);
+            let captures = LiveCapture::open_group(settings, members, seed)?;
+            Ok(LiveInterface { captures, name: chosen.name, spec: chosen.spec, shows_copies })
         })
         .collect::<Result<_, LiveError>>()
         .map_err(Into::into)

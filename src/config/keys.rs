@@ -131,7 +131,7 @@ pub static KEYS: &[Key] = &[
         path: "capture.buffer",
         form: Form::Bytes { min: 1 << 20, max: 4 << 30 },
         default: "64MiB",
-        about: "Kernel memory for packets that wait, for each interface and worker. More rides out longer bursts.",
+        about: "Kernel memory for packets that wait, for each interface, divided among its workers. More rides out longer bursts.",
     },
     Key {
         path: "capture.snaplen",
@@ -181,7 +181,7 @@ pub static KEYS: &[Key] = &[
         path: "flow.workers",
         form: Form::Integer { min: 1, max: 64, or: None },
         default: "1",
-        about: "Threads that keep flows, each with tables of its own.",
+        about: "Threads that keep flows, each with tables of its own. On a single interface each also reads its share of the packets.",
     },
     Key {
         path: "model.path",

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::detect::Judged;
 use crate::alert::{
     Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, LabelRule, Limits, ModelIdentity,
     NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve,
 };
-use crate::model::{LabelId, Model};
+use crate::flow::FlowFacts;
+use crate::model::{LabelId, Model, Telling, Verdict};
 use crate::sink::{Flushed, LineSink, LossReason};
 use crate::time::Micros;
 
@@ -97,20 +97,23 @@ impl Alerting {
         }
     }
 
-    /// Takes a judged flow, in the order in which lines should appear.
-    pub fn take(&mut self, judged: &Judged, in_iface: &Arc<str>) -> Taken {
-        let early = judged.flow.end_reason.is_none();
-        let decision = if early {
-            self.stage.early(&judged.flow, &judged.verdict)
-        } else {
-            self.stage.ended(&judged.flow, Some(&judged.verdict))
-        };
+    /// Takes a flow and its verdict, in the order in which lines should appear; without an end reason the flow is still
+    /// open. `telling` finds the features that tell it most, and is asked where a line is written.
+    pub fn take(
+        &mut self,
+        flow: &FlowFacts,
+        verdict: &Verdict,
+        in_iface: &Arc<str>,
+        telling: impl FnOnce() -> Vec<Telling>,
+    ) -> Taken {
+        let early = flow.end_reason.is_none();
+        let decision = if early { self.stage.early(flow, verdict) } else { self.stage.ended(flow, Some(verdict)) };
         match decision {
             Decision::Quiet | Decision::Postponed => Taken::Quiet,
             Decision::Novel => Taken::Novel,
             Decision::Suppressed(reason) => Taken::Suppressed(reason),
             Decision::Emit(emission) => {
-                self.write(judged, emission, in_iface);
+                self.write(flow, verdict, emission, telling(), in_iface);
                 Taken::Waiting { early }
             }
         }
@@ -158,19 +161,26 @@ impl Alerting {
         &mut self.sink
     }
 
-    fn write(&mut self, judged: &Judged, emission: Emission, in_iface: &Arc<str>) {
+    fn write(
+        &mut self,
+        flow: &FlowFacts,
+        verdict: &Verdict,
+        emission: Emission,
+        telling: Vec<Telling>,
+        in_iface: &Arc<str>,
+    ) {
         let Emission { label, suppressed, ticket } = emission;
         let of_label = label.and_then(|label| self.signatures.get(usize::from(label.0)));
         let grounds = Grounds {
             signature: Arc::clone(of_label.unwrap_or(&self.unknown_novel)),
             model: Arc::clone(&self.model),
-            telling: judged.telling.clone(),
+            telling,
             in_iface: Arc::clone(in_iface),
             suppressed,
         };
-        let alert = Alert::new(judged.flow, &judged.verdict, grounds);
+        let alert = Alert::new(*flow, verdict, grounds);
         self.sink.push(|line| eve::write_line(&alert, line));
-        let told = Told { label, early: alert.is_early(), last: judged.flow.end };
+        let told = Told { label, early: alert.is_early(), last: flow.end };
         self.pending.push(Line { ticket, told });
     }
 }

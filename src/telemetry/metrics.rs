@@ -292,7 +292,7 @@ impl InterfaceMetrics {
 }
 
 /// From a microsecond (a small index in cache) to a tenth of a second (something is wrong).
-const CLASSIFY_BOUNDS: &[f64] = &[1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
+const CLASSIFY_BOUNDS: &[f64] = &[1e-6, 2.5e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
 /// From a closing packet's few milliseconds to beyond the idle and active timeouts (60 s and 120 s by default).
 const LATENCY_BOUNDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];

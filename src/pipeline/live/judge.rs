@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::RecvTimeoutError;
+use prometheus::local::LocalHistogram;
 
-use super::worker::Told;
+use super::events::{EventsOut, Told};
+use super::worker::PUBLISH_MILLIS;
 use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
 use crate::features::{FeatureVector, Profile};
@@ -13,7 +15,7 @@ use crate::flow::FlowRecord;
 use crate::model::{LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
-use crate::pipeline::detect::{Detector, Judged};
+use crate::pipeline::detect::Detector;
 use crate::pipeline::flow_log;
 use crate::sink::LineSink;
 use crate::taxonomy::{self, Severity};
@@ -29,10 +31,14 @@ pub(super) struct Judging<'m> {
     flow_log: Option<LineSink>,
     log_lines_lost: u64,
     interfaces: Vec<Arc<str>>,
+    nowhere: Arc<str>,
     metrics: Arc<Metrics>,
     /// By the label's position; benign ones raise no alert.
     by_label: Vec<Option<AlertMetrics>>,
     novel_alerts: AlertMetrics,
+    /// Gathered here: what is shared takes an atomic operation for each value.
+    durations: LocalHistogram,
+    distances: LocalHistogram,
     queue: QueueMetrics,
     clock: Clock,
     stop: Stop,
@@ -68,8 +74,11 @@ impl<'m> Judging<'m> {
             flow_log,
             log_lines_lost: 0,
             interfaces,
+            nowhere: "".into(),
             by_label,
             novel_alerts: metrics.alerts(taxonomy::Stage::Novel.name(), Severity::Info),
+            durations: metrics.classify_duration.local(),
+            distances: metrics.novelty_distance.local(),
             queue: metrics.queue("events"),
             metrics,
             clock: telemetry.clock,
@@ -79,22 +88,26 @@ impl<'m> Judging<'m> {
     }
 
     /// Works off events until their senders are gone.
-    pub(super) fn run(mut self, events: &Receiver<Vec<Told>>, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
-        self.queue.capacity.set(i64::try_from(events.capacity().unwrap_or_default()).unwrap_or(i64::MAX));
+    pub(super) fn run(mut self, events: &EventsOut, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
+        self.queue.capacity.set(i64::try_from(events.capacity()).unwrap_or(i64::MAX));
+        let mut published = 0;
         loop {
-            let more = match events.recv_timeout(WAIT) {
-                Ok(batch) => {
-                    batch.iter().for_each(|event| self.judge(event));
-                    true
-                }
-                Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => false,
-            };
+            let received = events.receive(WAIT);
+            let is_over = matches!(received, Err(RecvTimeoutError::Disconnected));
+            if let Ok(batch) = received {
+                self.judge_all(&batch);
+                events.give_back(batch);
+            }
             self.flush();
-            self.publish();
-            self.queue.depth.set(i64::try_from(events.len()).unwrap_or(i64::MAX));
-            heartbeat.beat(self.clock.millis());
-            if !more {
+            let now = self.clock.millis();
+            heartbeat.beat(now);
+            // With nothing to do, the wait has been as long.
+            if is_over || events.waiting() == 0 || now.saturating_sub(published) >= PUBLISH_MILLIS {
+                published = now;
+                self.publish();
+                self.queue.depth.set(i64::try_from(events.waiting()).unwrap_or(i64::MAX));
+            }
+            if is_over {
                 break;
             }
         }
@@ -104,24 +117,38 @@ impl<'m> Judging<'m> {
         (self.detector.verdicts(), self.alerting.counts())
     }
 
-    fn judge(&mut self, Told { record, is_end }: &Told) {
-        let is_end = *is_end;
-        #[expect(clippy::disallowed_methods, reason = "an edge: how long a verdict takes")]
-        let began = Instant::now();
-        let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
-        self.metrics.classify_duration.observe(began.elapsed().as_secs_f64());
-        if is_end {
-            self.metrics.novelty_distance.observe(verdict.novelty.into());
-            self.log(record, &features, &verdict);
+    /// Verdicts follow each other without a gap, so that the end of one is the beginning of the next, and one look at the
+    /// clock times both; after an alert or a line of the log the clock is looked at anew.
+    fn judge_all(&mut self, batch: &[Told]) {
+        let mut began = instant();
+        for Told { record, is_end } in batch {
+            let is_end = *is_end;
+            let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
+            let ended = instant();
+            self.durations.observe((ended - began).as_secs_f64());
+            began = ended;
+            if self.tell(record, is_end, verdict, &features) {
+                began = instant();
+            }
         }
-        let is_quiet = self.policy.judge(&verdict) == Judgement::Benign;
-        let telling = if is_quiet { Vec::new() } else { self.detector.telling(&features) };
+    }
+
+    /// Books a verdict and tells of it where that is due; whether that took long.
+    fn tell(&mut self, record: &FlowRecord, is_end: bool, verdict: Verdict, features: &FeatureVector) -> bool {
+        if is_end {
+            self.distances.observe(verdict.novelty.into());
+            self.log(record, features, &verdict);
+        }
+        let is_attack = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
         let flow = if is_end { record.facts() } else { record.facts_while_open() };
-        let interface = self.interfaces.get(usize::from(flow.interface)).map_or_else(|| "".into(), Arc::clone);
-        let taken = self.alerting.take(&Judged { flow, verdict, telling }, &interface);
+        let interface = self.interfaces.get(usize::from(flow.interface)).unwrap_or(&self.nowhere);
+        // What tells an attack is looked for only where a line is written.
+        let Self { alerting, detector, .. } = self;
+        let taken = alerting.take(&flow, &verdict, interface, || detector.telling(features));
         if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
             self.flush();
         }
+        is_attack || self.flow_log.is_some()
     }
 
     fn log(&mut self, record: &FlowRecord, features: &FeatureVector, verdict: &Verdict) {
@@ -165,6 +192,8 @@ impl<'m> Judging<'m> {
 
     /// Brings the shared metrics up to date with the books.
     fn publish(&mut self) {
+        self.durations.flush();
+        self.distances.flush();
         let (verdicts, alerts) = (self.detector.verdicts(), self.alerting.counts());
         let (verdicts_before, alerts_before) = std::mem::replace(&mut self.published, (verdicts.clone(), alerts));
         let metrics = &self.metrics;
@@ -186,6 +215,11 @@ impl<'m> Judging<'m> {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an edge: how long a verdict takes")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// Lines gathered before a write.

@@ -1,13 +1,15 @@
 //! The daemon's threads: readers, flow workers, one judge; how they are joined, and how they stop.
 //!
 //! ```text
-//! one interface, one worker:   reader+flows ==events==> judge -> alerts
-//! otherwise:    readers ==packets==> flow workers ==events==> judge -> alerts
+//! one interface:      readers, each with flows of its own ==events==> judge -> alerts
+//! several, N workers: readers ==packets==> flow workers ==events==> judge -> alerts
 //! ```
+//! On one interface there are as many readers as workers, between which the kernel shares the packets out by flow.
 //! Both queues are bounded. A full packet queue makes the reader wait, and the kernel counts what its ring then
 //! drops; a full event queue drops the newest events, whose flows count as unclassified. Stopping goes the way of
 //! the packets: readers drain their rings and end, workers flush their flows and end, the judge tells the rest.
 
+mod events;
 mod judge;
 mod reader;
 mod sight;
@@ -21,7 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::bounded;
 
 use self::judge::Judging;
-use self::reader::{Feed, Reader};
+use self::reader::{Feed, Place, Reader};
 use self::sight::Sight;
 use self::worker::{Dispatch, FlowWorker};
 use super::alerting::Alerting;
@@ -45,7 +47,7 @@ pub struct Live<'m> {
     pub profile: Profile,
     /// Bound on live flows over all workers.
     pub max_flows: usize,
-    /// Flow workers, at least 1.
+    /// Flow workers, at least 1. On a single interface each has a capture of its own.
     pub workers: usize,
     /// Keys the tables' hash; random, so that nobody outside can choose colliding flows.
     pub seed: u64,
@@ -63,10 +65,12 @@ pub struct Live<'m> {
     pub stop: Stop,
 }
 
-/// One open capture.
+/// One interface that is captured on.
 pub struct LiveInterface {
-    /// The capture.
-    pub capture: LiveCapture,
+    /// Its capture; or the members of its group, as many as there are workers, where it is the only interface.
+    pub captures: Vec<LiveCapture>,
+    /// The interface's own name.
+    pub name: String,
     /// The configured name or pattern: the label of its metrics.
     pub spec: String,
     /// Whether packets on it may be seen elsewhere too.
@@ -134,19 +138,20 @@ impl Live<'_> {
     #[must_use]
     pub fn run(self) -> LiveEnd {
         let Self { interfaces, policy, max_flows, workers, seed, telemetry, stop, .. } = &self;
-        let names: Vec<Arc<str>> = interfaces.iter().map(|i| i.capture.settings().interface.as_str().into()).collect();
+        let names: Vec<Arc<str>> = interfaces.iter().map(|interface| interface.name.as_str().into()).collect();
         let sight = Arc::new(Sight::new(interfaces, &telemetry.readiness));
-        let (events_in, events) = bounded(EVENT_BATCHES);
-        let fused = interfaces.len() == 1 && *workers <= 1;
-        let share = max_flows.div_ceil((*workers).max(1));
-        let flow_workers: Vec<FlowWorker> = (0..(*workers).max(1) as u64)
-            .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), &telemetry.metrics))
+        let (events_in, events) = events::queue(EVENT_BATCHES);
+        let workers = (*workers).max(1);
+        let fused = matches!(&interfaces[..], [only] if only.captures.len() == workers);
+        let share = max_flows.div_ceil(workers);
+        let flow_workers: Vec<FlowWorker> = (0..workers as u64)
+            .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), telemetry))
             .collect();
         drop(events_in);
         let (profile, seed, telemetry, stop) = (self.profile, *seed, telemetry.clone(), stop.clone());
         let Self { interfaces, model, alert_policy, alerting, flow_log, .. } = self;
-        let readers = interfaces.into_iter().zip(0u16..).map(|(interface, number)| {
-            Reader::new(interface, number, profile, Arc::clone(&sight), telemetry.clone(), stop.clone())
+        let readers = places(interfaces, &telemetry).into_iter().map(|(capture, place)| {
+            Reader::new(capture, place, profile, Arc::clone(&sight), telemetry.clone(), stop.clone())
         });
 
         thread::scope(|scope| {
@@ -174,6 +179,8 @@ impl Live<'_> {
                 Judging::new(model, profile, alert_policy, alerting, flow_log, names, &telemetry, stop.clone());
             let judge = scope.spawn(move || judging.run(&events, &heartbeat));
 
+            // Captures stay open until all readers have ended.
+            let mut ended = Vec::new();
             let mut end = LiveEnd {
                 totals: Totals::default(),
                 verdicts: Verdicts::new(model.labels().len()),
@@ -185,7 +192,8 @@ impl Live<'_> {
                     Ok(read) => {
                         end.totals.add(&read.totals);
                         end.verdicts.add(&read.unjudged);
-                        end.failure = end.failure.or(read.failure);
+                        end.failure = end.failure.or_else(|| read.failure.clone());
+                        ended.push(read);
                     }
                     Err(_) => tracing::error!("a reading thread panicked"),
                 }
@@ -209,6 +217,18 @@ impl Live<'_> {
             end
         })
     }
+}
+
+/// Every capture with the place of its reader.
+fn places(interfaces: Vec<LiveInterface>, telemetry: &Telemetry) -> Vec<(LiveCapture, Place)> {
+    let mut places = Vec::new();
+    for (LiveInterface { captures, name: _, spec, shows_copies }, number) in interfaces.into_iter().zip(0u16..) {
+        telemetry.metrics.interface(&spec).duplicates_possible.set(i64::from(shows_copies));
+        for (member, capture) in captures.into_iter().enumerate() {
+            places.push((capture, Place { reader: places.len(), interface: number, spec: spec.clone(), member }));
+        }
+    }
+    places
 }
 
 impl Telemetry {

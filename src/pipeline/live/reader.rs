@@ -1,10 +1,10 @@
-//! A reader: one interface's packets, its loss counters, and what happens when it disappears.
+//! A reader: one capture's packets, its loss counters, and what happens when its interface disappears.
 
 use std::sync::Arc;
 
 use super::sight::Sight;
 use super::worker::{Dispatch, FlowWorker, PUBLISH_MILLIS};
-use super::{LiveInterface, Stop, Telemetry};
+use super::{Stop, Telemetry};
 use crate::capture::{CaptureStats, LiveCapture, LiveError, PacketSource, Progress};
 use crate::features::Profile;
 use crate::packet::{Dissector, Frame, PacketMeta, Unparsed};
@@ -12,10 +12,12 @@ use crate::pipeline::counters::{PacketCounters, Totals, Verdicts};
 use crate::telemetry::{Heartbeat, InterfaceMetrics};
 use crate::time::Micros;
 
-/// Reads one interface until it is told to stop.
+/// Reads one capture until it is told to stop.
 pub(super) struct Reader {
     capture: LiveCapture,
-    number: u16,
+    place: Place,
+    /// Whether the interface was open when that was last told.
+    sees: bool,
     dissector: Dissector,
     counters: PacketCounters,
     last_packet: Option<Micros>,
@@ -23,8 +25,21 @@ pub(super) struct Reader {
     telemetry: Telemetry,
     metrics: InterfaceMetrics,
     heartbeat: Heartbeat,
-    published: (PacketCounters, CaptureStats),
+    published: (PacketCounters, CaptureStats, Option<Micros>),
     stop: Stop,
+}
+
+/// Which of all readers this is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Its number among all readers.
+    pub(super) reader: usize,
+    /// Its interface's number, which its packets carry.
+    pub(super) interface: u16,
+    /// The configured name or pattern of the interface: the label of its metrics.
+    pub(super) spec: String,
+    /// Its number among the readers of that interface. The first tells what is true of the interface as a whole.
+    pub(super) member: usize,
 }
 
 /// Where a reader's packets go.
@@ -40,25 +55,35 @@ pub(super) struct Read {
     pub(super) totals: Totals,
     pub(super) unjudged: Verdicts,
     pub(super) failure: Option<LiveError>,
+    /// Still open: a member that left its group would leave its flows to the others, which may not have ended yet.
+    #[expect(dead_code, reason = "held until every reader has ended")]
+    capture: LiveCapture,
 }
 
 impl Reader {
     pub(super) fn new(
-        interface: LiveInterface,
-        number: u16,
+        capture: LiveCapture,
+        place: Place,
         profile: Profile,
         sight: Arc<Sight>,
         telemetry: Telemetry,
         stop: Stop,
     ) -> Self {
-        let LiveInterface { capture, spec, shows_copies } = interface;
-        let metrics = telemetry.metrics.interface(&spec);
-        metrics.duplicates_possible.set(i64::from(shows_copies));
-        metrics.up.add(i64::from(!capture.is_blind()));
-        let heartbeat = telemetry.heartbeat(&format!("capture-{}", capture.settings().interface));
+        let metrics = telemetry.metrics.interface(&place.spec);
+        let name = capture.settings().interface.as_str();
+        let stage = match place.member {
+            0 => format!("capture-{name}"),
+            member => format!("capture-{name}-{}", member + 1),
+        };
+        let heartbeat = telemetry.heartbeat(&stage);
+        let sees = !capture.is_blind();
+        if place.member == 0 {
+            metrics.up.add(i64::from(sees));
+        }
         Self {
             capture,
-            number,
+            place,
+            sees,
             dissector: Dissector::new(profile.reading()),
             counters: PacketCounters::default(),
             last_packet: None,
@@ -66,7 +91,7 @@ impl Reader {
             telemetry,
             metrics,
             heartbeat,
-            published: (PacketCounters::default(), CaptureStats::default()),
+            published: (PacketCounters::default(), CaptureStats::default(), None),
             stop,
         }
     }
@@ -80,8 +105,9 @@ impl Reader {
             self.heartbeat.beat(now);
             if self.capture.is_blind() && now.saturating_sub(reopened) >= REOPEN_MILLIS {
                 reopened = now;
-                failure = failure.or_else(|| self.reopen().err());
+                failure = failure.or_else(|| self.capture.try_reopen().err());
             }
+            self.tell_sight();
             if now.saturating_sub(published) >= PUBLISH_MILLIS {
                 published = now;
                 self.publish();
@@ -93,20 +119,20 @@ impl Reader {
             self.stop.request();
         }
         self.drain(&mut feed);
-        self.sight.close(self.number);
+        self.sight.set(self.place.reader, false);
         let (mut totals, unjudged) = feed.finish();
         let stats = self.publish();
         totals.packets = self.counters;
         totals.dropped_kernel = stats.dropped_kernel;
         totals.dropped_interface = stats.dropped_interface;
-        Read { totals, unjudged, failure }
+        Read { totals, unjudged, failure, capture: self.capture }
     }
 
     /// Takes what there is, waiting at most the block timeout. A lost interface is no failure: it may come back.
     fn read(&mut self, feed: &mut Feed) -> Result<Progress, LiveError> {
-        let Self { capture, number, dissector, counters, last_packet, .. } = self;
+        let Self { capture, place, dissector, counters, last_packet, .. } = self;
         let progress = capture.read(PACKETS, |frame| {
-            if let Some(packet) = count(counters, dissector, &frame, *number) {
+            if let Some(packet) = count(counters, dissector, &frame, place.interface) {
                 *last_packet = Some(packet.time);
                 feed.packet(&packet);
             }
@@ -115,9 +141,10 @@ impl Reader {
             Ok(Progress::Idle) => feed.quiet(),
             Ok(_) => feed.hand_on(),
             Err(LiveError::Lost { interface, reason }) => {
-                tracing::warn!(interface, reason, "the interface has gone; it is opened again when it comes back");
-                self.metrics.up.dec();
-                self.sight.set(self.number, false);
+                if self.place.member == 0 {
+                    tracing::warn!(interface, reason, "the interface has gone; it is opened again when it comes back");
+                }
+                self.tell_sight();
                 feed.hand_on();
                 return Ok(Progress::Idle);
             }
@@ -126,13 +153,20 @@ impl Reader {
         progress
     }
 
-    fn reopen(&mut self) -> Result<(), LiveError> {
-        if self.capture.try_reopen()? {
-            tracing::info!(interface = self.capture.settings().interface, "the interface is back");
-            self.metrics.up.inc();
-            self.sight.set(self.number, true);
+    /// Tells where the interface has been lost or is open again.
+    fn tell_sight(&mut self) {
+        let sees = !self.capture.is_blind();
+        if sees == self.sees {
+            return;
         }
-        Ok(())
+        self.sees = sees;
+        self.sight.set(self.place.reader, sees);
+        if self.place.member == 0 {
+            self.metrics.up.add(if sees { 1 } else { -1 });
+            if sees {
+                tracing::info!(interface = self.capture.settings().interface, "the interface is back");
+            }
+        }
     }
 
     /// Takes what lies in the ring: the packets of the time before the stop. Traffic that goes on ends it too.
@@ -148,7 +182,8 @@ impl Reader {
 
     fn publish(&mut self) -> CaptureStats {
         let (stats, counters) = (self.capture.stats(), self.counters);
-        let (before, stats_before) = std::mem::replace(&mut self.published, (counters, stats));
+        let (before, stats_before, last_before) =
+            std::mem::replace(&mut self.published, (counters, stats, self.last_packet));
         let metrics = &self.metrics;
         metrics.received.inc_by(counters.received - before.received);
         metrics.dropped_kernel.inc_by(stats.dropped_kernel.saturating_sub(stats_before.dropped_kernel));
@@ -160,7 +195,8 @@ impl Reader {
                 self.telemetry.metrics.unparsed(reason).inc_by(now - before);
             }
         }
-        if let Some(time) = self.last_packet {
+        // Readers of one interface share this: one that sees nothing must not overwrite what another saw.
+        if let Some(time) = self.last_packet.filter(|_| self.last_packet != last_before) {
             metrics.set_last_packet(time);
         }
         stats

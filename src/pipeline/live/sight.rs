@@ -1,4 +1,4 @@
-//! Which interfaces are open: whether the daemon sees what it was asked to see.
+//! Which captures are open: whether the daemon sees what it was asked to see.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,26 +22,23 @@ struct Eye {
 
 impl Sight {
     pub(super) fn new(interfaces: &[LiveInterface], readiness: &Arc<Readiness>) -> Self {
-        let eye = |interface: &LiveInterface| Eye {
-            open: AtomicBool::new(!interface.capture.is_blind()),
-            named: interface.spec == interface.capture.settings().interface,
-        };
-        let sight = Self { eyes: interfaces.iter().map(eye).collect(), readiness: Arc::clone(readiness) };
+        let eyes = interfaces.iter().flat_map(|interface| {
+            interface.captures.iter().map(|capture| Eye {
+                open: AtomicBool::new(!capture.is_blind()),
+                named: interface.spec == capture.settings().interface,
+            })
+        });
+        let sight = Self { eyes: eyes.collect(), readiness: Arc::clone(readiness) };
         sight.tell();
         sight
     }
 
-    /// An interface was lost or is open again.
-    pub(super) fn set(&self, number: u16, open: bool) {
-        if let Some(eye) = self.eyes.get(usize::from(number)) {
+    /// A reader's capture was lost, is open again, or is read no more.
+    pub(super) fn set(&self, reader: usize, open: bool) {
+        if let Some(eye) = self.eyes.get(reader) {
             eye.open.store(open, Ordering::Relaxed);
         }
         self.tell();
-    }
-
-    /// No reader runs any more.
-    pub(super) fn close(&self, number: u16) {
-        self.set(number, false);
     }
 
     fn tell(&self) {

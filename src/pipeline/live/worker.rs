@@ -4,38 +4,27 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
-use super::{QUIET_LAG, WAIT, wall_clock};
-use crate::flow::{
-    ClockReading, EndReason, FlowEvent, FlowHasher, FlowPolicy, FlowRecord, FlowTable, PacketClock, TableCounters,
-};
+use super::events::{EVENTS, EventsIn, Told};
+use super::{QUIET_LAG, Telemetry, WAIT, wall_clock};
+use crate::flow::{ClockReading, EndReason, FlowHasher, FlowPolicy, FlowTable, PacketClock, Sighting, TableCounters};
 use crate::packet::PacketMeta;
 use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
 use crate::telemetry::{Clock, Heartbeat, Metrics, QueueMetrics};
 use crate::time::Micros;
 
-/// An event of the table, on its way to the judge.
-pub(super) struct Told {
-    pub(super) record: FlowRecord,
-    /// The flow has ended; else it is open, and its end will follow.
-    pub(super) is_end: bool,
-}
-
-impl From<FlowEvent<'_>> for Told {
-    fn from(event: FlowEvent<'_>) -> Self {
-        match event {
-            FlowEvent::Ended(record) => Self { record: record.clone(), is_end: true },
-            FlowEvent::Early(record) => Self { record: record.clone(), is_end: false },
-        }
-    }
-}
-
 /// One worker's flows.
 pub(super) struct FlowWorker {
     table: FlowTable,
+    hasher: FlowHasher,
     clock: PacketClock,
     clock_steps: u64,
+    /// Packets that are not booked yet.
+    sightings: Vec<Sighting>,
     batch: Vec<Told>,
-    events: Sender<Vec<Told>>,
+    events: EventsIn,
+    /// Since when a small batch has waited for the judge, in milliseconds of the stages' clock.
+    waiting_since: Option<u64>,
+    stages: Clock,
     unjudged: Verdicts,
     metrics: Arc<Metrics>,
     events_dropped: QueueMetrics,
@@ -47,15 +36,20 @@ impl FlowWorker {
         policy: &FlowPolicy,
         max_flows: usize,
         seed: u64,
-        events: Sender<Vec<Told>>,
-        metrics: &Arc<Metrics>,
+        events: EventsIn,
+        telemetry: &Telemetry,
     ) -> Self {
+        let metrics = &telemetry.metrics;
         Self {
             table: FlowTable::new(policy.clone(), max_flows, seed),
+            hasher: FlowHasher::with_seed(seed),
+            sightings: Vec::with_capacity(PACKETS),
             clock: PacketClock::new(policy),
             clock_steps: 0,
-            batch: Vec::new(),
+            batch: events.batch(),
             events,
+            waiting_since: None,
+            stages: telemetry.clock,
             unjudged: Verdicts::default(),
             metrics: Arc::clone(metrics),
             events_dropped: metrics.queue("events"),
@@ -63,31 +57,45 @@ impl FlowWorker {
         }
     }
 
-    /// Books one packet.
+    /// Takes one packet. It is booked together with others, at the latest by [`FlowWorker::hand_on`].
     pub(super) fn packet(&mut self, packet: &PacketMeta) {
-        let Self { table, clock, clock_steps, batch, .. } = self;
-        let now = match clock.observe(packet.time) {
+        let clock = match self.clock.observe(packet.time) {
             ClockReading::At(now) => now,
             ClockReading::SteppedBack { before, now } => {
-                *clock_steps = clock_steps.saturating_add(1);
-                tracing::warn!(
-                    seconds = (before - now).as_secs_f64(),
-                    "the capture's clock went back: flows are flushed"
-                );
-                table.flush(EndReason::Forced, before, &mut |event| batch.push(event.into()));
+                self.step_back(before, now);
                 now
             }
         };
-        if let Err(full) = table.packet(packet, now, &mut |event| batch.push(event.into())) {
+        self.sightings.push(Sighting { packet: *packet, clock, hash: self.hasher.of(packet) });
+        if self.sightings.len() >= PACKETS {
+            self.book();
+            if self.batch.len() >= EVENTS {
+                self.send();
+            }
+        }
+    }
+
+    fn book(&mut self) {
+        let Self { table, sightings, batch, .. } = self;
+        if let Err(full) = table.packets(sightings, &mut |event| batch.push(event.into())) {
             tracing::error!("{full}");
         }
-        if !batch.is_empty() && batch.len().is_multiple_of(EVENTS) {
-            self.hand_on();
-        }
+        sightings.clear();
+    }
+
+    /// The clock of the capture has gone back too far: times can be compared no longer.
+    fn step_back(&mut self, before: Micros, now: Micros) {
+        self.book();
+        self.clock_steps = self.clock_steps.saturating_add(1);
+        let seconds = (before - now).as_secs_f64();
+        tracing::warn!(seconds, "the capture's clock went back: flows are flushed");
+        let Self { table, batch, .. } = self;
+        table.flush(EndReason::Forced, before, &mut |event| batch.push(event.into()));
     }
 
     /// Lets time pass on a quiet interface.
     pub(super) fn quiet(&mut self) {
+        self.book();
         let Self { table, clock, batch, .. } = self;
         // Before the first packet there is nothing to time.
         if let Some(seen) = clock.now() {
@@ -99,17 +107,33 @@ impl FlowWorker {
         self.hand_on();
     }
 
-    /// Gives the judge what there is. A small batch waits while the judge has work anyway, so that the queue's places
-    /// hold full ones; where the queue is full, events wait here, and beyond a bound they go without a verdict.
+    /// Books what has come and gives the judge what has ended. A small batch waits a little while the judge has work
+    /// anyway, so that the queue's places hold full ones.
     pub(super) fn hand_on(&mut self) {
-        if self.batch.is_empty() || (self.batch.len() < EVENTS && !self.events.is_empty()) {
+        self.book();
+        if self.batch.is_empty() {
             return;
         }
+        let waits = self.batch.len() < EVENTS && !self.events.is_idle() && self.may_wait();
+        if !waits {
+            self.send();
+        }
+    }
+
+    /// Where the queue is full, events wait here, and beyond a bound they go without a verdict.
+    fn send(&mut self) {
+        self.waiting_since = None;
         match self.events.try_send(std::mem::take(&mut self.batch)) {
-            Ok(()) => {}
+            Ok(()) => self.batch = self.events.batch(),
             Err(TrySendError::Full(events)) if events.len() < MOST_WAITING => self.batch = events,
             Err(TrySendError::Full(events) | TrySendError::Disconnected(events)) => self.leave_unjudged(&events),
         }
+    }
+
+    /// Whether a small batch may wait: other workers could keep the judge busy for as long as they like.
+    fn may_wait(&mut self) -> bool {
+        let now = self.stages.millis();
+        now.saturating_sub(*self.waiting_since.get_or_insert(now)) < SMALL_WAIT_MILLIS
     }
 
     /// Brings the shared metrics up to date.
@@ -165,12 +189,13 @@ impl FlowWorker {
 
     /// Ends every flow, waits until the judge has taken the events, and gives the books.
     pub(super) fn finish(mut self) -> (Totals, Verdicts) {
+        self.book();
         let Self { table, clock, batch, events, .. } = &mut self;
         let now = clock.now().unwrap_or(Micros::ZERO);
         table.flush(EndReason::Forced, now, &mut |event| {
             batch.push(event.into());
             // A table of a million flows must not become one batch.
-            if batch.len() >= EVENTS && events.send(std::mem::take(batch)).is_err() {
+            if batch.len() >= EVENTS && events.send(std::mem::replace(batch, events.batch())).is_err() {
                 tracing::error!("the judge has gone before the flows");
             }
         });
@@ -222,9 +247,11 @@ impl Dispatch {
     }
 }
 
-/// Events in a batch: what the judge works off in a millisecond or two.
-const EVENTS: usize = 256;
+/// Packets booked together: enough to look ahead, few enough for the first-level cache.
+const PACKETS: usize = 128;
 /// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
 const MOST_WAITING: usize = 8_192;
+/// How long a small batch waits at most: little beside the 250 ms in which an alert is to follow its flow.
+const SMALL_WAIT_MILLIS: u64 = 50;
 /// How often the shared metrics are brought up to date.
 pub(super) const PUBLISH_MILLIS: u64 = 250;
