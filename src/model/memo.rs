@@ -19,8 +19,8 @@ pub(super) struct Known {
     pub(super) non_finite: u32,
 }
 
-/// A fixed number of rows with their verdicts: 1,024 times 8 bytes a feature and 32 more, which is 128 KiB for a model of 12
-/// features and 664 KiB for one of 79.
+/// A fixed number of rows with their verdicts: 4,096 times 8 bytes a feature and 32 more, which is 512 KiB for a model of 12
+/// features and 2.6 MiB for one of 79.
 pub(super) struct Memo {
     hash: FixedState,
     /// Values of a row.
@@ -86,8 +86,9 @@ impl Memo {
     }
 }
 
-/// Enough for the rows that repeat within a moment; more would drive the model's points out of the cache.
-const PLACES: usize = 1024;
+/// On a trace of 525,000 verdicts 1,024 places know 77 % of the rows, 4,096 know 93 % and 16,384 know 97 %: flows are judged
+/// early, and again when they end a minute later. More would drive the flow table out of the L2 cache.
+const PLACES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -111,19 +112,19 @@ mod tests {
         assert_eq!(memo.repeated(), 4);
         assert!(memo.get(&[0.0]).is_err_and(|place| place.is_none()));
         // More rows than places: most are lost, and none gets the verdict of another.
-        for number in 0..5000_u16 {
+        for number in 0..20_000_u16 {
             let row = [f64::from(number), 2.0];
             if let Err(Some(place)) = memo.get(&row) {
                 memo.put(place, &row, known(number));
             }
         }
         let mut kept = 0;
-        for number in 0..5000_u16 {
+        for number in 0..20_000_u16 {
             if let Ok(found) = memo.get(&[f64::from(number), 2.0]) {
                 assert_eq!(found, known(number));
                 kept += 1;
             }
         }
-        assert!((500..=PLACES).contains(&kept), "{kept}");
+        assert!((PLACES / 2..=PLACES).contains(&kept), "{kept}");
     }
 }
