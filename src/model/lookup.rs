@@ -1,7 +1,8 @@
 //! How many of some sorted numbers are at most a value, in fewer steps than a binary search.
 //!
-//! The transform asks this once a feature and flow. A float's bits, read as a whole number, rise with its value and about with its
-//! logarithm, as the knots of flow features do. Their upper part chooses a bucket, which leaves a few numbers to search.
+//! The transform asks this once a feature and flow. A float's bits, read as a whole number, rise with its value and about
+//! with its logarithm, as the knots of flow features do. Their upper part chooses a bucket, which leaves a few numbers to
+//! search: three or four cache lines are touched, where a binary search of 500 numbers touches eight.
 
 /// A table beside sorted numbers, which the caller keeps and gives again.
 #[derive(Clone, Debug, PartialEq)]

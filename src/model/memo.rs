@@ -1,7 +1,7 @@
 //! Verdicts of a moment ago: equal rows have equal verdicts, and a flood repeats its rows.
 //!
-//! The classifier asks before it searches and writes down what it found. A place holds one row, and a newer row takes the place
-//! of an older one with the same hash. Rows are compared in full, bit by bit, so a collision costs a search and
+//! The classifier asks before it searches and writes down what it found. A place holds one row, and a newer row takes the
+//! place of an older one with the same hash. Rows are compared in full, bit by bit, so a collision costs a search and
 //! never gives another row's verdict. Whoever aims rows at one place gains no more than that.
 
 use std::hash::{BuildHasher, Hasher};
@@ -19,8 +19,8 @@ pub(super) struct Known {
     pub(super) non_finite: u32,
 }
 
-/// A fixed number of rows with their verdicts: 1,024 times 8 bytes a feature and 32 more, which is 128 KiB for a model of 12
-/// features and 664 KiB for one of 79.
+/// A fixed number of rows with their verdicts: 1,024 times 8 bytes a feature and 16 more, which is 112 KiB for a model of
+/// 12 features and 648 KiB for one of 79.
 pub(super) struct Memo {
     hash: FixedState,
     /// Values of a row.
