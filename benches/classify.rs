@@ -1,8 +1,8 @@
 //! The classify path alone: the default model, and models of many points beside `linfa-nn`'s own k-d tree on the same
 //! points.
 //!
-//! Each benchmark goes round 1,024 different rows, since one row again and again would teach caches and branch predictors its
-//! way. A row changes in its last bit each round, which rounds to the same point but is not remembered.
+//! Each benchmark goes round 1,024 different rows, since one row again and again would teach caches and branch
+//! predictors its way. A row changes in its last bit each round, which rounds to the same point but is not remembered.
 //!
 //! *Near* rows are points of the model, moved a little. *Far* rows lie anywhere in the cube. Points are either in
 //! 50 *clusters* or spread *evenly*, which is the worst case: no tree and no box can exclude anything.
@@ -184,7 +184,7 @@ fn default_rows(model: &Model, queries: &str) -> Vec<Vec<f64>> {
         let mut value = |(map, level): (&MapParts, &f32)| match queries {
             "near" => value_at(map, (level + 0.002 * random.normal()).clamp(0.0, 1.0)),
             "far" => value_at(map, random.even()),
-            _ => 1e30,
+            _ => 1e30 * f64::from(1.0 + random.even()),
         };
         parts.transform.iter().zip(point.iter().step_by(2)).map(&mut value).collect()
     };
@@ -202,11 +202,16 @@ fn value_at(map: &MapParts, level: f32) -> f64 {
 
 fn classify(bencher: Bencher<'_, '_>, model: &Model, mut rows: Vec<Vec<f64>>) {
     let mut classifier = model.classifier();
+    // Far below what 32 bits tell apart, so that the points stay the same; and each row has numbers of its own.
+    let after = |x: f64, steps: u64| f64::from_bits(x.to_bits() + steps);
+    for (row, number) in rows.iter_mut().zip(0_u64..) {
+        row[0] = after(row[0], number << 12);
+    }
     let mut next = 0;
     bencher.bench_local(|| {
         next = (next + 1) % ROWS;
         let row = &mut rows[next];
-        row[0] = if row[0] == 0.0 { f64::MIN_POSITIVE } else { row[0].next_up() };
+        row[0] = after(row[0], 1);
         classifier.classify_row(black_box(row))
     });
     assert_eq!(classifier.repeated(), 0, "each row is new");

@@ -1,7 +1,7 @@
 //! Verdicts of a moment ago: equal rows have equal verdicts, and a flood repeats its rows.
 //!
-//! The classifier asks before it searches and writes down what it found. A place holds one row, and a newer row takes the place
-//! of an older one with the same hash. Rows are compared in full, bit by bit, so a collision costs a search and
+//! The classifier asks before it searches and writes down what it found. A place holds one row, and a newer row takes the
+//! place of an older one with the same hash. Rows are compared in full, bit by bit, so a collision costs a search and
 //! never gives another row's verdict. Whoever aims rows at one place gains no more than that.
 
 use std::hash::{BuildHasher, Hasher};

@@ -13,7 +13,6 @@ mod classifier;
 mod digest;
 mod error;
 mod knn;
-mod lookup;
 mod memo;
 mod novelty;
 mod parts;

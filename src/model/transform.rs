@@ -4,8 +4,6 @@
 //! knots), and 1 if it lies beyond the greatest of them. The flag keeps what a bounded quantile loses: that a value was
 //! never seen. A value that is not finite, or undefined for the flow, counts as 0, which is what both profiles then agree on.
 
-use super::lookup::Lookup;
-
 /// The quantile maps of a model's features, in its feature order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transform {
@@ -17,7 +15,6 @@ pub struct Transform {
 pub struct QuantileMap {
     knots: Vec<f32>,
     levels: Vec<f32>,
-    lookup: Lookup,
 }
 
 /// Why knots and levels are no map.
@@ -96,7 +93,7 @@ impl QuantileMap {
         if !not_falling || !levels.iter().all(|level| (0.0..=1.0).contains(level)) {
             return Err(MapError::Levels);
         }
-        Ok(Self { lookup: Lookup::new(&knots), knots, levels })
+        Ok(Self { knots, levels })
     }
 
     /// The map of a feature's training values: at most `count` evenly spaced quantiles, equal ones joined.
@@ -137,7 +134,7 @@ impl QuantileMap {
         if let (Some(greatest), true) = (levels.last_mut(), knots.len() > 1) {
             *greatest = 1.0;
         }
-        Self { lookup: Lookup::new(&knots), knots, levels }
+        Self { knots, levels }
     }
 
     /// The values at which the map bends.
@@ -155,7 +152,7 @@ impl QuantileMap {
     /// Level of a finite value, and whether it is beyond the greatest knot.
     fn coordinates(&self, value: f64) -> [f32; COORDINATES] {
         let value = rounded(value);
-        let above = self.lookup.count_up_to(&self.knots, value);
+        let above = self.knots.partition_point(|&knot| knot <= value);
         let at = |position: usize| Some((*self.knots.get(position)?, *self.levels.get(position)?));
         let Some((low, low_level)) = above.checked_sub(1).and_then(at) else {
             return [self.levels.first().copied().unwrap_or(0.0), 0.0];

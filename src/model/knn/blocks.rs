@@ -136,8 +136,8 @@ impl Coded {
     }
 }
 
-/// Orders rows so that those of a block are close together: halves them along the widest column, as a k-d tree does, until a part
-/// is a block. All blocks but the last are full.
+/// Orders rows so that those of a block are close together: halves them along the widest column, as a k-d tree does,
+/// until a part is a block. All blocks but the last are full.
 fn group(rows: &mut [u32], coded: &Coded) {
     let middle = (rows.len().div_ceil(BLOCK) / 2).saturating_mul(BLOCK);
     if middle == 0 || middle >= rows.len() {

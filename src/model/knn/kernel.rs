@@ -1,10 +1,10 @@
 //! Sums over the columns of a block, in the vector instructions that the machine has.
 //!
-//! All ways give the same whole numbers. `unsafe` has no part in it: a token of `pulp` is proof that the instructions are
+//! All ways give the same whole numbers. `unsafe` has no part in it: a token of `pulp` proves that the instructions are
 //! there.
 
-/// Points in a block: two AVX-512 registers of 16-bit sums, four of AVX2. Larger blocks prune less, smaller ones cost more
-/// boxes.
+/// Points in a block: two AVX-512 registers of 16-bit sums, four of AVX2. Larger blocks prune less, smaller ones cost
+/// more boxes.
 pub(super) const BLOCK: usize = 64;
 
 /// One number for each point of a block.
@@ -122,7 +122,8 @@ mod x86 {
     }
 }
 
-/// Squared distances, in codes, from the query to each of a group's boxes (least and greatest code of each column); at most 65,535.
+/// Squared distances, in codes, from the query to each of a group's boxes (least and greatest code of each column); at
+/// most 65,535.
 #[inline(always)]
 pub(super) fn bounds(boxes: &[[Lanes<u8>; 2]], query: &[Pair]) -> Lanes<u16> {
     let mut sums = [0_u16; BLOCK];

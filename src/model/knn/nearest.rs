@@ -43,7 +43,8 @@ impl<'a> Nearest<'a> {
         self.found.len() >= self.k
     }
 
-    /// Takes a point in if it is one of the `k` nearest. Then, and if there are `k`, the new distance of the last of them.
+    /// Takes a point in if it is one of the `k` nearest. Returns the last one's squared distance if that is new and there
+    /// are `k`.
     #[inline(always)]
     pub(super) fn offer(&mut self, point: Neighbour) -> Option<f32> {
         if self.is_full() {

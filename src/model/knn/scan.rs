@@ -1,10 +1,10 @@
-//! The blocked scan: a search that reads the points in order, in whole numbers, and looks closely only at those that may
-//! be near.
+//! The blocked scan: a search that reads the points in order, in whole numbers, and looks closely only at those that
+//! may be near.
 //!
-//! Three steps, each with a bound that errs on the safe side: boxes exclude whole blocks, distances in codes exclude points
-//! of the others, and what is left is asked by [`squared_distance`]. Near a cluster the boxes exclude nearly all; in the worst
-//! case, points spread evenly over many dimensions, they exclude nothing and the codes do the work. A search
-//! allocates nothing once its memory has grown.
+//! Three steps, each with a bound that errs on the safe side: boxes exclude whole blocks, distances in codes exclude
+//! points of the others, and what is left is asked by [`squared_distance`]. Near a cluster the boxes exclude nearly all;
+//! in the worst case, points spread evenly over many dimensions, they exclude nothing and the codes do the work. A
+//! search allocates nothing once its memory has grown.
 
 use ndarray::Array2;
 use pulp::{Arch, NullaryFnOnce};
@@ -51,7 +51,8 @@ impl<'m> Scan<'m> {
         self.instructions = instructions;
     }
 
-    /// As [`Neighbours::search`](super::Neighbours::search), unless it takes the exact distance of more than `budget` points.
+    /// As [`Neighbours::search`](super::Neighbours::search), unless it takes the exact distance of more than `budget`
+    /// points.
     pub(super) fn search(
         &mut self,
         query: &[f32],
@@ -134,7 +135,7 @@ impl<K: Kernel> NullaryFnOnce for Search<'_, '_, K> {
             let (is_benign, block) = block;
             let mut sums = kernel.distances(&block.norms, pairs, encoded.norm, &encoded.pairs);
             let mut hits = kernel.within(&sums, best.limit(is_benign));
-            // As long as nothing limits the search, nearest first: the first points then exclude most others of the block.
+            // As long as nothing limits the search, nearest first: those then exclude most others of the block.
             while best.is_open(is_benign) && hits != 0 {
                 let mut nearest = kernel.within(&sums, least(&sums)) & hits;
                 if nearest == 0 {

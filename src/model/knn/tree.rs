@@ -1,8 +1,8 @@
 //! `linfa-nn`'s k-d tree: the engine for crowded points, where distances in whole numbers tell too little.
 //!
 //! The tree leaves the order of equals open; [`Nearest`] decides it here too. It borrows the points and panics on a
-//! coordinate that is not finite: points come from a checked artifact, queries from the transform, and both hold only numbers
-//! from 0 to 1. It allocates for each search.
+//! coordinate that is not finite: points come from a checked artifact, queries from the transform, and both hold only
+//! numbers from 0 to 1. It allocates for each search.
 
 use linfa_nn::distance::Distance;
 use linfa_nn::{KdTree, NearestNeighbour, NearestNeighbourIndex};
