@@ -108,7 +108,7 @@ impl Contestant {
         let failure = match process::run(&mut command) {
             Ok(usage) if usage.status.success() => {
                 self.runs.0.push(usage);
-                if self.is_peer && usage.wall > LONG {
+                if self.is_peer && usage.cpu > LONG {
                     self.note = Some("run once, since it takes long".to_owned());
                 }
                 return Ok(());
@@ -175,7 +175,7 @@ pub(super) fn is_installed(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
-/// Seconds. What takes longer is so far from us that one run tells it.
+/// CPU seconds. What takes longer is so far from us that one run tells it.
 const LONG: f64 = 20.0;
 
 /// Flow records and nothing else: no rules, no protocol parsers.
