@@ -22,7 +22,7 @@ pub(super) struct Blocks {
 pub(super) struct Block {
     /// Row in the matrix; [`NOBODY`] where the last block of its kind has no point.
     pub(super) rows: Lanes<u32>,
-    /// Sum of the squared codes, modulo 2^16.
+    /// Sum of the squared codes.
     pub(super) norms: Lanes<u16>,
 }
 

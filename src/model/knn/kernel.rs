@@ -19,7 +19,7 @@ use super::codes::Pair;
 
 /// Sums of products by one instruction set.
 pub(super) trait Kernel: Copy {
-    /// Squared distances, in codes, from the query to each point of a block, modulo 2^16.
+    /// Squared distances, in codes, from the query to each point of a block. They fit 16 bits, terms on the way may not.
     ///
     /// `norms` are the points' squared norms and `norm` the query's: |p - q|² = |p|² + |q|² - 2pq.
     fn distances(self, norms: &Lanes<u16>, pairs: &[Columns], norm: u16, query: &[Pair]) -> Lanes<u16>;
