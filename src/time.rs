@@ -116,6 +116,27 @@ impl Civil {
     }
 }
 
+impl Civil {
+    /// What `Display` writes, for a year of four digits: without the formatter, which takes longer than the rest of a
+    /// line of text.
+    #[must_use]
+    pub fn ascii(&self) -> Option<[u8; 31]> {
+        let mut text = *b"0000-00-00T00:00:00.000000+0000";
+        let mut put = |from: usize, digits: usize, mut number: u32| {
+            for place in text.iter_mut().skip(from).take(digits).rev() {
+                *place = place.saturating_add(u8::try_from(number % 10).unwrap_or_default());
+                number /= 10;
+            }
+        };
+        put(0, 4, u32::try_from(self.year).ok().filter(|year| *year < 10_000)?);
+        for (from, number) in [(5, self.month), (8, self.day), (11, self.hour), (14, self.minute), (17, self.second)] {
+            put(from, 2, number.into());
+        }
+        put(20, 6, self.micros);
+        Some(text)
+    }
+}
+
 /// `YYYY-MM-DDTHH:MM:SS.ffffff+0000`, the form of Suricata's EVE records.
 impl fmt::Display for Civil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +158,9 @@ mod tests {
             (951_782_400_000_000, "2000-02-29T00:00:00.000000+0000"),
             (4_102_444_799_999_999, "2099-12-31T23:59:59.999999+0000"),
         ] {
-            assert_eq!(Micros(micros).civil().to_string(), text);
+            let civil = Micros(micros).civil();
+            assert_eq!(civil.to_string(), text);
+            assert_eq!(civil.ascii().map(|ascii| ascii.to_vec()), Some(text.as_bytes().to_vec()));
         }
     }
 

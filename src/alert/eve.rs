@@ -3,7 +3,6 @@
 //! Everything that EVE has no place for stands under `flowshrike`; the rest of a record is valid under
 //! Suricata's own schema.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -61,8 +60,17 @@ struct AlertPart<'a> {
     signature: &'a str,
     category: &'a str,
     severity: u8,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<&'static str, [&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
+}
+
+/// What Suricata's rules say of ATT&CK: lists, of one entry here.
+#[derive(Serialize)]
+struct Metadata {
+    mitre_tactic_id: [&'static str; 1],
+    mitre_tactic_name: [&'static str; 1],
+    mitre_technique_id: [&'static str; 1],
+    mitre_technique_name: [&'static str; 1],
 }
 
 /// Suricata's `flow` object.
@@ -176,13 +184,12 @@ impl<'a> Record<'a> {
 
 impl<'a> AlertPart<'a> {
     fn of(signature: &'a Signature) -> Self {
-        let mut metadata = BTreeMap::new();
-        if let Some(technique) = &signature.technique {
-            metadata.insert("mitre_technique_id", [technique.id]);
-            metadata.insert("mitre_technique_name", [technique.name]);
-            metadata.insert("mitre_tactic_id", [technique.tactic_id]);
-            metadata.insert("mitre_tactic_name", [technique.tactic]);
-        }
+        let metadata = signature.technique.map(|technique| Metadata {
+            mitre_tactic_id: [technique.tactic_id],
+            mitre_tactic_name: [technique.tactic],
+            mitre_technique_id: [technique.id],
+            mitre_technique_name: [technique.name],
+        });
         Self {
             action: "allowed",
             gid: GENERATOR,
@@ -233,7 +240,11 @@ struct Timestamp(Micros);
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.clamp(YEAR_0, YEAR_9999).civil())
+        let civil = self.0.clamp(YEAR_0, YEAR_9999).civil();
+        match civil.ascii().as_ref().map(|text| std::str::from_utf8(text)) {
+            Some(Ok(text)) => serializer.serialize_str(text),
+            _ => serializer.collect_str(&civil),
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl<'m> Classifier<'m> {
         let (label, score) = vote(&scratch.found, &mut scratch.votes).unwrap_or((model.benign_label, 0.0));
         let novelty = benign.map_or(0.0, |benign| benign.squared.sqrt());
         let verdict = Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() };
-        Known { verdict, non_finite }
+        Known { verdict, non_finite, benign: benign.and_then(|benign| u32::try_from(benign.row).ok()) }
     }
 
     /// The features that tell a flow most from the nearest benign point, greatest first.
@@ -93,10 +93,11 @@ impl<'m> Classifier<'m> {
 
     /// The same for a row of values in the model's feature order.
     pub fn explain_row(&mut self, row: &[f64]) -> [Option<Telling>; TELLING] {
-        let Self { model, neighbours, scratch, .. } = self;
+        // Nearly always the flow's verdict was given a moment ago.
+        let Known { benign, .. } = self.memo.find(row).unwrap_or_else(|_| self.judge(row));
+        let Self { model, scratch, .. } = self;
         model.transform.apply(row, &mut scratch.point);
-        let benign = neighbours.as_mut().and_then(|n| n.search(&scratch.point, 1, &mut scratch.found));
-        let point = benign.and_then(|benign| model.points.outer_iter().nth(benign.row));
+        let point = benign.and_then(|row| model.points.outer_iter().nth(row as usize));
         match point.as_ref().and_then(|point| point.as_slice()) {
             Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
             None => [None; TELLING],

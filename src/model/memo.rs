@@ -17,9 +17,11 @@ pub(super) struct Known {
     pub(super) verdict: Verdict,
     /// How many of its values are not finite.
     pub(super) non_finite: u32,
+    /// The model's nearest benign point, by its row.
+    pub(super) benign: Option<u32>,
 }
 
-/// A fixed number of rows with their verdicts: 4,096 times 8 bytes a feature and 32 more, which is 512 KiB for a model of 12
+/// A fixed number of rows with their verdicts: 4,096 times 8 bytes a feature and 40 more, which is 544 KiB for a model of 12
 /// features and 2.6 MiB for one of 79.
 pub(super) struct Memo {
     hash: FixedState,
@@ -42,8 +44,15 @@ impl Memo {
         Self { hash: FixedState::default(), width, rows, known: vec![None; PLACES], repeated: 0 }
     }
 
-    /// What is known of a row, or else its place; no place for a row of another length.
+    /// What is known of a row whose verdict is asked for, or else its place; no place for a row of another length.
     pub(super) fn get(&mut self, row: &[f64]) -> Result<Known, Option<Place>> {
+        let found = self.find(row);
+        self.repeated = self.repeated.saturating_add(u64::from(found.is_ok()));
+        found
+    }
+
+    /// The same, for whoever asks again about the same flow.
+    pub(super) fn find(&mut self, row: &[f64]) -> Result<Known, Option<Place>> {
         if row.len() != self.width {
             return Err(None);
         }
@@ -56,10 +65,7 @@ impl Memo {
         let known = self.known.get(place).copied().flatten();
         let is_same = |held: &[u64]| held.iter().zip(row).all(|(held, value)| *held == value.to_bits());
         match known {
-            Some(known) if self.row(place).is_some_and(|held| is_same(held)) => {
-                self.repeated = self.repeated.saturating_add(1);
-                Ok(known)
-            }
+            Some(known) if self.row(place).is_some_and(|held| is_same(held)) => Ok(known),
             _ => Err(Some(Place(place))),
         }
     }
@@ -97,7 +103,7 @@ mod tests {
 
     fn known(label: u16) -> Known {
         let verdict = Verdict { label: LabelId(label), score: 1.0, novelty: 0.5, novel: true };
-        Known { verdict, non_finite: u32::from(label) }
+        Known { verdict, non_finite: u32::from(label), benign: None }
     }
 
     #[test]
