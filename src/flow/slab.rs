@@ -31,6 +31,7 @@ impl Slab {
     }
 
     /// Takes a live flow in; gives its number.
+    #[inline]
     pub(super) fn insert(&mut self, slot: Slot) -> Option<u32> {
         self.live = self.live.saturating_add(1);
         if let Some(id) = self.free.pop() {

@@ -40,6 +40,7 @@ pub(super) enum Due {
 }
 
 impl Slot {
+    #[inline]
     pub(super) const fn new(tuple: FiveTuple, state: FlowState, hash: u32) -> Self {
         let decided = state.start;
         Self {

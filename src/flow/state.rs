@@ -154,6 +154,7 @@ pub struct Activity {
 impl FlowState {
     /// A flow that begins with this packet.
     #[must_use]
+    #[inline]
     pub fn new(packet: &PacketMeta, direction: Direction, policy: &FlowPolicy) -> Self {
         let mut state = Self {
             last: packet.time,

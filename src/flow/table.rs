@@ -109,27 +109,30 @@ impl FlowTable {
     /// Books packets in their order, with the same result as one after the other.
     ///
     /// Where flows no longer fit the processor's caches, each packet waits for memory several times. So a few packets
-    /// are taken together: a first pass asks the index for all of them, two more touch the slots found (which of a slot's
-    /// lines a packet needs depends on its first), a last one books. The waits of one pass overlap.
+    /// are taken together: the first pass touches their places in the index, the second asks it, two more touch the slots
+    /// found (which of a slot's lines a packet needs depends on its first), a last one books. The waits of a pass overlap,
+    /// as long as it has no branch whose direction hangs on what is waited for.
     ///
     /// # Errors
     /// [`TableFull`] in the reference lifecycle, at the first packet that was not booked.
     pub fn packets(&mut self, sightings: &[Sighting], out: &mut impl FnMut(FlowEvent<'_>)) -> Result<(), TableFull> {
         for some in sightings.chunks(TOGETHER) {
+            let mut read = some.iter().fold(0, |read, sighting| read ^ self.index.touch(sighting.hash.place()));
             let mut candidates = [None; TOGETHER];
             for (candidate, sighting) in candidates.iter_mut().zip(some) {
                 *candidate = self.candidate(sighting);
             }
-            let mut read = 0_u64;
             for slot in candidates.iter().filter_map(|id| self.slots.get((*id)?)) {
                 let FlowState { last, flags, .. } = &slot.record.state;
                 read ^= u64::from(slot.record.tuple.protocol) ^ last.0.cast_unsigned() ^ u64::from(flags.ack);
             }
             for (id, sighting) in candidates.iter().zip(some) {
                 if let Some(slot) = id.and_then(|id| self.slots.get(id)) {
+                    let FlowState { forward, backward, .. } = &slot.record.state;
                     let direction = self.policy.direction(&sighting.packet, &slot.record.tuple);
-                    let own = slot.record.state.direction(direction);
-                    read ^= own.bytes ^ own.last.0.cast_unsigned();
+                    if let Some(own) = [forward, backward].get(direction as usize) {
+                        read ^= own.bytes ^ own.last.0.cast_unsigned();
+                    }
                 }
             }
             black_box(read);
