@@ -66,6 +66,11 @@ impl Codes {
         self.ranges.len()
     }
 
+    /// Columns that vary.
+    pub(super) fn columns(&self) -> usize {
+        self.varying.len()
+    }
+
     /// Pairs of a point.
     pub(super) fn pairs(&self) -> usize {
         self.varying.len().div_ceil(2)

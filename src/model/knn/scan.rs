@@ -45,6 +45,11 @@ impl<'m> Scan<'m> {
         Ok(Self { points: flat, labels, codes, blocks, instructions: Arch::new(), query: Encoded::default(), bounds })
     }
 
+    /// How many columns of the points vary.
+    pub(super) fn columns(&self) -> usize {
+        self.codes.columns()
+    }
+
     /// Searches by these instructions from now on, which must be the machine's.
     #[cfg(test)]
     pub(super) const fn use_instructions(&mut self, instructions: Arch) {

@@ -166,12 +166,13 @@ fn many_blocks_and_groups_of_blocks_hide_nothing() {
 }
 
 #[test]
-fn crowded_points_go_to_the_tree_and_others_do_not() {
+fn crowded_points_of_few_columns_go_to_the_tree_and_others_do_not() {
     let mut random = random();
     let crowded: Vec<Vec<f32>> = (0..30_000).map(|row| vec![if row == 0 { 1.0 } else { random() / 100.0 }]).collect();
+    let of_many_columns: Vec<Vec<f32>> = crowded.iter().map(|row| row.repeat(5)).collect();
     let spread: Vec<Vec<f32>> = (0..30_000).map(|_| vec![random(), random(), random()]).collect();
     let labels = [0, 1].repeat(15_000);
-    for (rows, is_crowded) in [(crowded, true), (spread, false)] {
+    for (rows, is_crowded) in [(crowded, true), (of_many_columns, false), (spread, false)] {
         let data = Data::new(&rows, &labels);
         let mut neighbours = Neighbours::new(data.points()).expect("columns");
         assert_eq!(neighbours.tree.is_some(), is_crowded);
