@@ -31,6 +31,11 @@ impl SourceQuota {
         self.each(source, |count| *count = count.saturating_sub(1));
     }
 
+    /// No flow lives any more.
+    pub(super) fn clear(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.fill(0));
+    }
+
     /// At least as many flows as the source holds.
     pub(super) fn estimate(&self, source: Address) -> u32 {
         let cells = self.cells(source);

@@ -63,11 +63,6 @@ impl Wheel {
         self.collected = Some(at.max(self.collected.unwrap_or(at)));
         taken
     }
-
-    /// Starts anew, with no slot entered, at a clock that may lie earlier.
-    pub(super) fn reset(&mut self) {
-        self.collected = None;
-    }
 }
 
 fn tick(time: Micros) -> i64 {

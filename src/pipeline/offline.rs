@@ -75,7 +75,12 @@ impl Offline {
     }
 
     /// Everything in this thread.
-    fn alone<P, S>(&self, source: P, mut shard: Shard<S>, mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>) -> Ran<S, P::Error>
+    fn alone<P, S>(
+        &self,
+        source: P,
+        mut shard: Shard<S>,
+        mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>,
+    ) -> Ran<S, P::Error>
     where
         P: PacketSource,
         S: Stage,
@@ -84,10 +89,7 @@ impl Offline {
         let outcome = reader.run(&mut |step| {
             match step {
                 Step::Packets(sightings) => shard.packets(sightings)?,
-                Step::Flush(clock) => {
-                    shard.flush(clock);
-                    shard.release(Mark::END, &mut deliver);
-                }
+                Step::Flush(clock) => shard.flush_and_release(clock, &mut deliver),
                 Step::BatchEnd(_) => {
                     let mark = shard.mark();
                     shard.release(mark, &mut deliver);
@@ -272,12 +274,14 @@ struct Dispatch {
     empties: Receiver<Vec<Sighting>>,
     batches: Vec<Vec<Sighting>>,
     size: usize,
+    /// Batches that the reader has read.
+    reads: u32,
 }
 
 impl Dispatch {
     fn new(senders: Vec<Sender<Work>>, empties: Receiver<Vec<Sighting>>, size: usize) -> Self {
         let batches = senders.iter().map(|_| Vec::with_capacity(size)).collect();
-        Self { senders, empties, batches, size }
+        Self { senders, empties, batches, size, reads: 0 }
     }
 
     fn take<E>(&mut self, step: &Step<'_>) -> Result<(), OfflineError<E>> {
@@ -294,7 +298,10 @@ impl Dispatch {
                 Ok(())
             }
             Step::Flush(clock) => self.broadcast(|| Work::Flush(clock)),
-            Step::BatchEnd(Some(clock)) => self.broadcast(|| Work::Advance(clock)),
+            Step::BatchEnd(Some(clock)) => {
+                self.reads = self.reads.wrapping_add(1);
+                if self.reads.is_multiple_of(READS) { self.broadcast(|| Work::Advance(clock)) } else { Ok(()) }
+            }
             Step::BatchEnd(None) => Ok(()),
         }
     }
@@ -361,5 +368,8 @@ fn work_off<S: Stage>(
 const HASH_SEED: u64 = 0x666c_6f77_7368_7269;
 /// Packets handed on at a time: enough for the table's rounds, little enough to stay in the L1 cache.
 const GATHERED: usize = 64;
+/// After how many reads every shard is told the time and answers with its results: full batches go out by themselves,
+/// and each message wakes a thread.
+const READS: u32 = 8;
 /// Batches that may wait before each worker, and results before the merge.
 const QUEUE: usize = 8;

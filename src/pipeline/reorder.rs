@@ -71,10 +71,21 @@ impl<T> Reorder<T> {
         if self.waiting.len() < self.look_at && mark != Mark::END {
             return;
         }
+        self.hand_out(|order| Mark { epoch: order.epoch, time: order.decided } < mark, &mut deliver);
+    }
+
+    /// Hands out, in order, what stands before a result behind which all others will stand; while few results wait,
+    /// perhaps only at a later call.
+    pub(super) fn release_before(&mut self, bound: &Order, mut deliver: impl FnMut(Order, T)) {
+        if self.waiting.len() >= self.look_at {
+            self.hand_out(|order| order < bound, &mut deliver);
+        }
+    }
+
+    fn hand_out(&mut self, is_ready: impl Fn(&Order) -> bool, deliver: &mut impl FnMut(Order, T)) {
         // No two results are equal, and runs that are in order already cost nothing.
         self.waiting.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let before = |(order, _): &(Order, T)| Mark { epoch: order.epoch, time: order.decided } < mark;
-        let ready = self.waiting.partition_point(before);
+        let ready = self.waiting.partition_point(|(order, _)| is_ready(order));
         for (order, item) in self.waiting.drain(..ready) {
             deliver(order, item);
         }

@@ -48,20 +48,52 @@ impl<S: Stage> Shard<S> {
         let Self { table, outlet } = self;
         let Some(last) = sightings.last() else { return Ok(()) };
         outlet.clock = last.clock;
-        table.packets(sightings, &mut |event| outlet.take(event))
+        table.packets(sightings, &mut |event| {
+            outlet.take(event);
+        })
     }
 
     pub(super) fn advance(&mut self, clock: Micros) {
         let Self { table, outlet } = self;
         outlet.clock = clock;
-        table.advance(clock, &mut |event| outlet.take(event));
+        table.advance(clock, &mut |event| {
+            outlet.take(event);
+        });
     }
 
     /// Ends every flow; what follows belongs to another epoch.
     pub(super) fn flush(&mut self, clock: Micros) {
+        self.flush_through(clock, |_, _| ());
+    }
+
+    /// The same, and hands out all results: as they come, so that those of a large table do not wait together.
+    pub(super) fn flush_and_release(
+        &mut self,
+        clock: Micros,
+        deliver: &mut impl FnMut(Order, S::Item) -> Option<S::Item>,
+    ) {
+        self.flush_through(clock, |outlet, told| {
+            // Flows that were due earlier come first; the others in order.
+            if told.decided == clock {
+                let Outlet { stage, results, .. } = outlet;
+                results.release_before(told, |order, item| {
+                    deliver(order, item).into_iter().for_each(|used| stage.recycle(used));
+                });
+            }
+        });
+        self.release(Mark::END, deliver);
+    }
+
+    fn flush_through(&mut self, clock: Micros, mut then: impl FnMut(&mut Outlet<S>, &Order)) {
         let Self { table, outlet } = self;
-        table.advance(clock, &mut |event| outlet.take(event));
-        table.flush(EndReason::Forced, clock, &mut |event| outlet.take(event));
+        table.advance(clock, &mut |event| {
+            outlet.take(event);
+        });
+        table.flush(EndReason::Forced, clock, &mut |event| {
+            if let Some(order) = outlet.take(event) {
+                then(outlet, &order);
+            }
+        });
         outlet.epoch = outlet.epoch.saturating_add(1);
         outlet.clock = Micros(i64::MIN);
     }
@@ -75,9 +107,7 @@ impl<S: Stage> Shard<S> {
     pub(super) fn release(&mut self, mark: Mark, mut deliver: impl FnMut(Order, S::Item) -> Option<S::Item>) {
         let Outlet { stage, results, .. } = &mut self.outlet;
         results.release(mark, |order, item| {
-            if let Some(used) = deliver(order, item) {
-                stage.recycle(used);
-            }
+            deliver(order, item).into_iter().for_each(|used| stage.recycle(used));
         });
     }
 
@@ -96,12 +126,13 @@ impl<S: Stage> Shard<S> {
 }
 
 impl<S: Stage> Outlet<S> {
-    fn take(&mut self, event: FlowEvent<'_>) {
+    /// What the stage makes of an event waits for its turn; gives its place in the order, if there is something.
+    fn take(&mut self, event: FlowEvent<'_>) -> Option<Order> {
         let (record, item) = match event {
             FlowEvent::Ended(record) => (record, self.stage.ended(record)),
             FlowEvent::Early(record) => (record, self.stage.early(record)),
         };
-        let Some(item) = item else { return };
+        let item = item?;
         let order = Order {
             epoch: self.epoch,
             decided: record.decided,
@@ -112,5 +143,6 @@ impl<S: Stage> Outlet<S> {
         };
         self.sequence = self.sequence.saturating_add(1);
         self.results.push(order, item);
+        Some(order)
     }
 }
