@@ -7,7 +7,7 @@
 use super::bulk::{BulkRun, BulkTotals};
 use super::key::Direction;
 use super::policy::FlowPolicy;
-use super::stats::RunningStats;
+use super::stats::{RunningStats, halves, wide};
 use crate::packet::{PacketMeta, TcpFlags};
 use crate::time::Micros;
 
@@ -41,8 +41,10 @@ pub struct FlowState {
     pub connection_before: Micros,
     /// Packets from the responder.
     pub backward: DirectionState,
-    /// What few flows have; `None` until then.
-    rare: Option<Box<Rare>>,
+    /// What many flows end without, so that a million live flows do not carry room for it: closed active periods, and
+    /// bulks, of both directions.
+    activity: Option<Box<Activity>>,
+    bulks: Option<Box<[BulkTotals; 2]>>,
     /// The first packet of the flow.
     pub first: FirstPacket,
     /// Packets that came with an earlier time than one before them.
@@ -105,15 +107,6 @@ pub struct GapStats {
     pub max: i64,
 }
 
-/// What most flows end without: a bulk, an idle gap. Apart from the rest, so that a million live flows do not carry
-/// room for it.
-#[derive(Clone, Debug, Default)]
-struct Rare {
-    activity: Activity,
-    forward_bulks: BulkTotals,
-    backward_bulks: BulkTotals,
-}
-
 /// Packets with each TCP flag that is only ever reported for both directions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagCounts {
@@ -168,7 +161,8 @@ impl FlowState {
             forward: DirectionState::default(),
             connection_before: Micros::ZERO,
             backward: DirectionState::default(),
-            rare: None,
+            activity: None,
+            bulks: None,
             first: FirstPacket {
                 direction,
                 flags: packet.flags,
@@ -214,22 +208,19 @@ impl FlowState {
     /// Closed active periods and idle gaps (FEATURES.md section 3.6).
     #[must_use]
     pub fn activity(&self) -> Activity {
-        self.rare.as_ref().map(|rare| rare.activity).unwrap_or_default()
+        self.activity.as_deref().copied().unwrap_or_default()
     }
 
     /// One direction's bulks (FEATURES.md section 3.4).
     #[must_use]
     pub fn bulks(&self, direction: Direction) -> BulkTotals {
-        let of = |rare: &Rare| match direction {
-            Direction::Forward => rare.forward_bulks,
-            Direction::Backward => rare.backward_bulks,
-        };
-        self.rare.as_deref().map(of).unwrap_or_default()
+        self.bulks.as_deref().and_then(|bulks| bulks.get(direction as usize)).copied().unwrap_or_default()
     }
 
     /// Gives back what was allocated, once the flow has ended.
-    pub(super) fn forget_rare(&mut self) {
-        self.rare = None;
+    pub(super) fn give_back(&mut self) {
+        self.activity = None;
+        self.bulks = None;
     }
 
     /// Packets of both directions.
@@ -253,10 +244,9 @@ impl FlowState {
         own.add(packet, time);
         self.flags.add(packet.flags);
         if let Some(grown) = grown {
-            let rare = self.rare.get_or_insert_default();
-            match direction {
-                Direction::Forward => rare.forward_bulks.add(&grown),
-                Direction::Backward => rare.backward_bulks.add(&grown),
+            let bulks = self.bulks.get_or_insert_default();
+            if let Some(bulks) = bulks.get_mut(direction as usize) {
+                bulks.add(&grown);
             }
         }
     }
@@ -264,7 +254,7 @@ impl FlowState {
     #[cold]
     fn close_active_period(&mut self, time: Micros, gap: Micros) {
         let active = self.last - self.active_since;
-        let activity = &mut self.rare.get_or_insert_default().activity;
+        let activity = self.activity.get_or_insert_default();
         if active > Micros::ZERO {
             activity.active.add(active.0.unsigned_abs());
         }
@@ -308,7 +298,7 @@ impl GapStats {
         let magnitude = u128::from(gap.0.unsigned_abs());
         // A gap has at most 63 bits, so the square fits; the sum of absurd gaps stays at the greatest number.
         let sum = self.squares().saturating_add(magnitude.wrapping_mul(magnitude));
-        self.squares = [low_half(sum), low_half(sum >> 64)];
+        self.squares = halves(sum);
         self.min = self.min.min(gap.0);
         self.max = self.max.max(gap.0);
     }
@@ -316,8 +306,7 @@ impl GapStats {
     /// Sum of squares, µs².
     #[must_use]
     pub fn squares(&self) -> u128 {
-        let [low, high] = self.squares;
-        u128::from(high) << 64 | u128::from(low)
+        wide(self.squares)
     }
 }
 
@@ -335,9 +324,4 @@ impl FlagCounts {
         self.cwr = self.cwr.saturating_add(u32::from(flags.has(TcpFlags::CWR)));
         self.ece = self.ece.saturating_add(u32::from(flags.has(TcpFlags::ECE)));
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-const fn low_half(wide: u128) -> u64 {
-    wide as u64
 }

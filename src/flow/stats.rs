@@ -5,12 +5,14 @@
 
 /// Count, sum, sum of squares and extremes of a series of non-negative integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, packed(4))]
 pub struct RunningStats {
-    count: u64,
     sum: u64,
-    squares: u128,
+    /// Sum of squares in 128 bits, low half first: with the packing, two of these fit 88 bytes.
+    squares: [u64; 2],
     min: u64,
     max: u64,
+    count: u32,
 }
 
 impl RunningStats {
@@ -20,13 +22,14 @@ impl RunningStats {
         self.max = self.max.max(value);
         self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(value);
-        self.squares = self.squares.saturating_add(u128::from(value).saturating_mul(u128::from(value)));
+        let square = u128::from(value).wrapping_mul(u128::from(value));
+        self.squares = halves(wide(self.squares).saturating_add(square));
     }
 
     /// How many values were added.
     #[must_use]
-    pub const fn count(&self) -> u64 {
-        self.count
+    pub fn count(&self) -> u64 {
+        self.count.into()
     }
 
     /// The values' moments; `None` before the first value.
@@ -34,7 +37,7 @@ impl RunningStats {
     pub fn moments(&self) -> Option<Moments> {
         let sum = i128::from(self.sum);
         #[expect(clippy::cast_precision_loss, reason = "columns are doubles")]
-        Moments::new(self.count, sum, self.squares, self.min as f64, self.max as f64)
+        Moments::new(self.count(), sum, wide(self.squares), self.min as f64, self.max as f64)
     }
 }
 
@@ -84,6 +87,17 @@ impl Moments {
         let variance = scatter / (n * (n - 1.0));
         Some(Self { mean: signed(sum) / n, variance, std: variance.sqrt(), min, max })
     }
+}
+
+/// Two halves of 128 bits, low half first. A field of 128 bits would ask for 16 bytes' alignment.
+pub(super) const fn wide([low, high]: [u64; 2]) -> u128 {
+    (high as u128) << 64 | low as u128
+}
+
+/// The halves of a number, low half first.
+#[expect(clippy::cast_possible_truncation, reason = "each half fits")]
+pub(super) const fn halves(wide: u128) -> [u64; 2] {
+    [wide as u64, (wide >> 64) as u64]
 }
 
 /// `value as f64`, without the library call that 128 bits need where 64 do.

@@ -183,7 +183,7 @@ impl FlowTable {
     /// Ends every live flow with `reason` and forgets all tombstones. Flows that were due before `clock` come first, by
     /// their own deadlines; then all others, in the order of (start time, five-tuple, part).
     pub fn flush(&mut self, reason: EndReason, clock: Micros, out: &mut impl FnMut(FlowEvent<'_>)) {
-        let start = |id| self.slots.get(id).map(|slot| slot.record.state.start);
+        let start = |id| self.slots.get(id).map_or(Micros::ZERO, |slot| slot.record.state.start);
         let mut live: Vec<_> = self.slots.live_ids().map(|id| (start(id), id)).collect();
         // Few flows begin in the same microsecond: only those are asked for more.
         let identity = |id| self.slots.get(id).map(|slot| (slot.record.tuple, slot.record.state.part));
@@ -201,7 +201,7 @@ impl FlowTable {
                 slot.record.end = reason;
                 slot.record.decided = clock;
                 out(FlowEvent::Ended(&slot.record));
-                slot.record.state.forget_rare();
+                slot.record.state.give_back();
                 self.counters.count_end(reason);
             }
         }
@@ -321,7 +321,7 @@ impl FlowTable {
         slot.record.end = reason;
         slot.record.decided = decided;
         out(FlowEvent::Ended(&slot.record));
-        slot.record.state.forget_rare();
+        slot.record.state.give_back();
         let (hash, source) = (slot.hash, slot.record.tuple.src);
         self.slots.release(id);
         self.index.remove(hash, id);

@@ -114,6 +114,7 @@ impl Offline {
     {
         thread::scope(|scope| {
             let (released, results) = bounded::<Released<S::Item>>(QUEUE);
+            let (delivered, used) = bounded::<Vec<S::Item>>(QUEUE.saturating_mul(shards.len()));
             // Emptied batches go back to the reader: fresh ones would be cold memory each time.
             let (emptied, empties) = bounded::<Vec<Sighting>>(QUEUE.saturating_mul(shards.len()));
             let (senders, workers): (Vec<_>, Vec<_>) = shards
@@ -121,11 +122,11 @@ impl Offline {
                 .enumerate()
                 .map(|(number, shard)| {
                     let (sender, work) = bounded::<Work>(QUEUE);
-                    let (released, emptied) = (released.clone(), emptied.clone());
-                    (sender, scope.spawn(move || work_off(number, shard, &work, &released, &emptied)))
+                    let ways = Ways { work, released: released.clone(), emptied: emptied.clone(), used: used.clone() };
+                    (sender, scope.spawn(move || work_off(number, shard, &ways)))
                 })
                 .unzip();
-            drop((released, emptied));
+            drop((released, emptied, used));
             let reader = scope.spawn(move || {
                 let mut reader = Reader::new(self, source);
                 let mut dispatch = Dispatch::new(senders, empties, self.batch);
@@ -142,7 +143,12 @@ impl Offline {
                     *known = mark;
                 }
                 let safe = marks.iter().min().copied().unwrap_or(Mark::START);
-                merge.release(safe, |order, item| drop(deliver(order, item)));
+                let mut back = Vec::new();
+                merge.release(safe, |order, item| back.extend(deliver(order, item)));
+                if !back.is_empty() {
+                    // Where no shard needs them, they are freed.
+                    drop(delivered.try_send(back));
+                }
             }
             merge.release(Mark::END, |order, item| drop(deliver(order, item)));
             let mut outcome = Ok(());
@@ -327,14 +333,17 @@ impl Dispatch {
     }
 }
 
-fn work_off<S: Stage>(
-    number: usize,
-    mut shard: Shard<S>,
-    work: &Receiver<Work>,
-    released: &Sender<Released<S::Item>>,
-    emptied: &Sender<Vec<Sighting>>,
-) -> (Shard<S>, Result<(), TableFull>) {
-    for work in work {
+/// The ways to a shard's thread and from it.
+struct Ways<T> {
+    work: Receiver<Work>,
+    released: Sender<Released<T>>,
+    emptied: Sender<Vec<Sighting>>,
+    /// Results that were delivered, of any shard.
+    used: Receiver<Vec<T>>,
+}
+
+fn work_off<S: Stage>(number: usize, mut shard: Shard<S>, ways: &Ways<S::Item>) -> (Shard<S>, Result<(), TableFull>) {
+    for work in &ways.work {
         let mark = match work {
             Work::Packets(mut packets) => {
                 if let Err(full) = shard.packets(&packets) {
@@ -342,7 +351,7 @@ fn work_off<S: Stage>(
                 }
                 packets.clear();
                 // Where enough lie ready, or the reader has ended, this one is not needed.
-                drop(emptied.try_send(packets));
+                drop(ways.emptied.try_send(packets));
                 continue;
             }
             Work::Advance(clock) => {
@@ -354,9 +363,10 @@ fn work_off<S: Stage>(
                 shard.mark()
             }
         };
+        ways.used.try_iter().take(1).flatten().for_each(|item| shard.recycle(item));
         let items = shard.take_results();
         // The merge outlives every shard; if it is gone, so is the run.
-        if released.send(Released { shard: number, mark, items }).is_err() {
+        if ways.released.send(Released { shard: number, mark, items }).is_err() {
             break;
         }
     }

@@ -116,6 +116,11 @@ impl<S: Stage> Shard<S> {
         self.outlet.results.take_all()
     }
 
+    /// Takes back a result that was delivered.
+    pub(super) fn recycle(&mut self, item: S::Item) {
+        self.outlet.stage.recycle(item);
+    }
+
     pub(super) fn counters(&self) -> (&TableCounters, u64) {
         (self.table.counters(), self.table.active() as u64)
     }
