@@ -152,7 +152,7 @@ impl<T> Row<T> {
     }
 
     fn number(&self, place: u32) -> u32 {
-        self.first.wrapping_add(place) % NUMBERS << 1 | self.tag
+        (self.first.wrapping_add(place) % NUMBERS) << 1 | self.tag
     }
 
     fn place(&self, number: u32) -> Option<usize> {

@@ -48,11 +48,6 @@ impl EventsIn {
         self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(CAPACITY))
     }
 
-    /// Whether the judge has nothing to do.
-    pub(super) fn is_idle(&self) -> bool {
-        self.full.is_empty()
-    }
-
     /// Sends a batch if there is room.
     pub(super) fn try_send(&self, batch: Vec<Told>) -> Result<(), TrySendError<Vec<Told>>> {
         self.full.try_send(batch)

@@ -104,18 +104,16 @@ impl FlowWorker {
                 table.advance(now, &mut |event| batch.push(event.into()));
             }
         }
-        self.hand_on();
+        if !self.batch.is_empty() {
+            self.send();
+        }
     }
 
-    /// Books what has come and gives the judge what has ended. A small batch waits a little while the judge has work
-    /// anyway, so that the queue's places hold full ones.
+    /// Books what has come and gives the judge what has ended. A small batch waits a little for more, so that the judge
+    /// is not woken for each and the queue's places hold full ones.
     pub(super) fn hand_on(&mut self) {
         self.book();
-        if self.batch.is_empty() {
-            return;
-        }
-        let waits = self.batch.len() < EVENTS && !self.events.is_idle() && self.may_wait();
-        if !waits {
+        if !self.batch.is_empty() && (self.batch.len() >= EVENTS || !self.may_wait()) {
             self.send();
         }
     }
@@ -130,7 +128,7 @@ impl FlowWorker {
         }
     }
 
-    /// Whether a small batch may wait: other workers could keep the judge busy for as long as they like.
+    /// Whether a small batch may wait still.
     fn may_wait(&mut self) -> bool {
         let now = self.stages.millis();
         now.saturating_sub(*self.waiting_since.get_or_insert(now)) < SMALL_WAIT_MILLIS
@@ -251,7 +249,8 @@ impl Dispatch {
 const PACKETS: usize = 128;
 /// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
 const MOST_WAITING: usize = 8_192;
-/// How long a small batch waits at most: little beside the 250 ms in which an alert is to follow its flow.
-const SMALL_WAIT_MILLIS: u64 = 50;
+/// How long a small batch waits: a few per cent of the time in which an alert should be out, and at most a hundred wake-ups
+/// of the judge a second.
+const SMALL_WAIT_MILLIS: u64 = 10;
 /// How often the shared metrics are brought up to date.
 pub(super) const PUBLISH_MILLIS: u64 = 250;
