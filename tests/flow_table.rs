@@ -4,7 +4,9 @@ mod util;
 
 use std::net::Ipv4Addr;
 
-use flowshrike::flow::{ClockReading, EndReason, FlowEvent, FlowPolicy, FlowRecord, FlowTable, Lifecycle, PacketClock};
+use flowshrike::flow::{
+    ClockReading, EndReason, FlowEvent, FlowHasher, FlowPolicy, FlowRecord, FlowTable, Lifecycle, PacketClock, Sighting,
+};
 use flowshrike::packet::{Address, PacketMeta, TcpFlags, protocol};
 use flowshrike::time::Micros;
 use proptest::prelude::*;
@@ -321,7 +323,49 @@ fn told(records: &[FlowRecord]) -> Vec<Told> {
     told
 }
 
+#[test]
+fn a_live_flow_takes_at_most_640_bytes() {
+    assert!(FlowTable::bytes_per_flow() <= 640, "{}", FlowTable::bytes_per_flow());
+}
+
 proptest! {
+    /// Rounds overlap waits for memory and change nothing else: packets of a round may begin a flow, end it and begin it
+    /// again. Nor does it matter how many packets are handed over at a time.
+    #[test]
+    fn packets_booked_in_rounds_are_booked_one_after_the_other(
+        packets in stream(), sizes in proptest::collection::vec(1usize..80, 1..8), max_flows in 1usize..12,
+    ) {
+        let mut single = Bench::new(max_flows);
+        packets.iter().for_each(|packet| { single.packet(packet); });
+        let (mut table, hasher) = (FlowTable::new(single.policy.clone(), max_flows, 1), FlowHasher::with_seed(1));
+        let mut clock = PacketClock::new(&single.policy);
+        let sighting = |packet: &PacketMeta| {
+            let ClockReading::At(clock) = clock.observe(packet.time) else { panic!("the stream's clock goes on") };
+            Sighting { packet: *packet, clock, hash: hasher.of(packet) }
+        };
+        let sightings: Vec<Sighting> = packets.iter().map(sighting).collect();
+        let (mut ended, mut early) = (vec![], vec![]);
+        let mut take = |event: FlowEvent<'_>| match event {
+            FlowEvent::Ended(record) => ended.push(record.clone()),
+            FlowEvent::Early(record) => early.push(record.clone()),
+        };
+        let mut rest = &sightings[..];
+        for size in sizes.iter().cycle() {
+            let (some, others) = rest.split_at((*size).min(rest.len()));
+            table.packets(some, &mut take).expect("a timed table is never full");
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(table.counters(), single.table.counters());
+        let now = clock.now().expect("a packet");
+        table.flush(EndReason::Forced, now, &mut take);
+        single.flush();
+        prop_assert_eq!(format!("{:?}", ended), format!("{:?}", single.ended));
+        prop_assert_eq!(format!("{:?}", early), format!("{:?}", single.early));
+    }
+
     /// Sharding by key changes nothing, because every decision hangs on the capture's clock.
     #[test]
     fn worker_count_changes_nothing(packets in stream()) {

@@ -214,7 +214,8 @@ impl FlowTable {
         self.tombstones.clear();
     }
 
-    /// Memory that one live flow takes: slot, links of timer and rank, and its share of an index that is half full.
+    /// Memory that one live flow takes: slot, links of timer and rank, and its share of an index that is half full. A flow
+    /// that has had an idle gap takes about 100 bytes more, and one that has had a bulk 80.
     #[must_use]
     pub const fn bytes_per_flow() -> usize {
         size_of::<Slot>() + 2 * Lists::BYTES_PER_SLOT + 2 * Index::BYTES_PER_ENTRY + size_of::<u32>()
