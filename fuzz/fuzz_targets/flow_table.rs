@@ -217,7 +217,8 @@ impl Ledger {
         }
         check(record, policy);
         let state = &record.state;
-        let sums = [state.forward.packets.into(), state.backward.packets.into(), state.forward.bytes, state.backward.bytes];
+        let sums =
+            [state.forward.packets.into(), state.backward.packets.into(), state.forward.bytes, state.backward.bytes];
         let told = (is_end, record.tuple, state.start, state.last, state.part, sums, record.end, record.decided);
         *self.events.entry(told).or_default() += 1;
     }
