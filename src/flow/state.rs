@@ -196,15 +196,6 @@ impl FlowState {
         self.count(packet, time, direction, policy);
     }
 
-    /// One direction's side of the state.
-    #[must_use]
-    pub const fn direction(&self, direction: Direction) -> &DirectionState {
-        match direction {
-            Direction::Forward => &self.forward,
-            Direction::Backward => &self.backward,
-        }
-    }
-
     /// Closed active periods and idle gaps (FEATURES.md section 3.6).
     #[must_use]
     pub fn activity(&self) -> Activity {

@@ -251,7 +251,7 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// On a quiet interface time runs this far behind the system's clock, so that packets which still lie in the
 /// kernel's ring (at most 50 ms) are not overtaken.
 const QUIET_LAG: Micros = Micros::from_secs(1);
-/// Event batches that may wait for the judge: about 10 MiB.
+/// Event batches that may wait for the judge: about 8 MiB.
 const EVENT_BATCHES: usize = 64;
 /// Packet batches that may wait for a worker: about 5 MiB.
 const PACKET_BATCHES: usize = 64;

@@ -247,7 +247,7 @@ impl Dispatch {
 
 /// Packets booked together: enough to look ahead, few enough for the first-level cache.
 const PACKETS: usize = 128;
-/// Events that wait with the worker while the judge's queue is full: about 5 MiB more.
+/// Events that wait with the worker while the judge's queue is full: about 4 MiB more.
 const MOST_WAITING: usize = 8_192;
 /// How long a small batch waits: a few per cent of the time in which an alert should be out, and at most a hundred wake-ups
 /// of the judge a second.
