@@ -58,11 +58,10 @@ impl Bench {
 
     fn flush(&mut self) -> &mut Self {
         let now = self.clock.now().unwrap_or_default();
-        let Self { table, ended, .. } = self;
-        table.flush(EndReason::Forced, now, &mut |event| {
-            if let FlowEvent::Ended(record) = event {
-                ended.push(record.clone());
-            }
+        let Self { table, ended, early, .. } = self;
+        table.flush(EndReason::Forced, now, &mut |event| match event {
+            FlowEvent::Ended(record) => ended.push(record.clone()),
+            FlowEvent::Early(record) => early.push(record.clone()),
         });
         self
     }
