@@ -5,7 +5,7 @@
 
 use super::codes::{Codes, Encoded, Pair};
 use super::kernel::{BLOCK, Columns, Lanes};
-use super::{LabelId, NoIndex};
+use super::{LabelId, NOBODY, NoIndex};
 
 /// Blocks of points, the benign ones first.
 pub(super) struct Blocks {
@@ -150,6 +150,3 @@ fn group(rows: &mut [u32], coded: &Coded) {
         group(right, coded);
     }
 }
-
-/// The row of a place without a point: no matrix has it.
-const NOBODY: u32 = u32::MAX;

@@ -15,6 +15,14 @@ pub(super) type Lanes<T> = [T; BLOCK];
 #[repr(align(64))]
 pub(super) struct Columns(pub(super) Lanes<Pair>);
 
+/// Points in a group of the dense pass: one AVX-512 register of 32-bit distances, two of AVX2.
+pub(super) const GROUP: usize = 16;
+
+/// One number for each point of a group, in one cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Few<T>(pub(super) [T; GROUP]);
+
 use super::codes::Pair;
 
 /// Sums of products by one instruction set.
@@ -26,6 +34,22 @@ pub(super) trait Kernel: Copy {
 
     /// Which lanes are at most `limit`: bit i for lane i.
     fn within(self, lanes: &Lanes<u16>, limit: u16) -> u64;
+
+    /// Bits of the squared distances from the query to each point of a group, by its columns, beside what all have in
+    /// common. Numbers without sign are in the order of their bits. Two machines may differ in the last digit.
+    fn few_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32>;
+
+    /// The same as [`Kernel::within`] for a group.
+    fn few_within(self, lanes: &Few<u32>, limit: u32) -> u16;
+
+    /// The lesser number of each lane.
+    fn few_least(self, a: Few<u32>, b: Few<u32>) -> Few<u32>;
+
+    /// The least number of all lanes.
+    fn least_of_few(self, lanes: Few<u32>) -> u32;
+
+    /// The lanes with the greatest number there is in place of this one.
+    fn few_without(self, lanes: Few<u32>, number: u32) -> Few<u32>;
 }
 
 /// Plain arrays, which the compiler turns into the vector instructions of the function around them.
@@ -54,6 +78,41 @@ impl Kernel for Plain {
         }
         lanes.iter().rev().fold(0, |bits, &lane| bits << 1 | u64::from(lane <= limit))
     }
+
+    #[inline(always)]
+    fn few_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+        let mut sums = [common; GROUP];
+        for (Few(column), query) in columns.iter().zip(query) {
+            for (sum, x) in sums.iter_mut().zip(column) {
+                *sum += (x - query) * (x - query);
+            }
+        }
+        Few(sums.map(f32::to_bits))
+    }
+
+    #[inline(always)]
+    fn few_within(self, Few(lanes): &Few<u32>, limit: u32) -> u16 {
+        if lanes.iter().fold(u32::MAX, |least, &lane| least.min(lane)) > limit {
+            return 0;
+        }
+        lanes.iter().rev().fold(0, |bits, &lane| bits << 1 | u16::from(lane <= limit))
+    }
+
+    #[inline(always)]
+    fn few_least(self, Few(mut a): Few<u32>, Few(b): Few<u32>) -> Few<u32> {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = b.min(*a));
+        Few(a)
+    }
+
+    #[inline(always)]
+    fn least_of_few(self, Few(lanes): Few<u32>) -> u32 {
+        lanes.into_iter().fold(u32::MAX, u32::min)
+    }
+
+    #[inline(always)]
+    fn few_without(self, Few(lanes): Few<u32>, number: u32) -> Few<u32> {
+        Few(lanes.map(|lane| if lane == number { u32::MAX } else { lane }))
+    }
 }
 
 /// Products and norms to squared distances.
@@ -67,9 +126,9 @@ fn finish(products: &mut Lanes<u16>, norms: &Lanes<u16>, norm: u16) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use pulp::x86::{V3, V4};
-    use pulp::{cast, i16x16, i16x32, u16x16, u16x32};
+    use pulp::{cast, f32x8, i16x16, i16x32, u16x16, u16x32, u32x4, u32x8};
 
-    use super::{BLOCK, Columns, Kernel, Lanes, Pair, Plain, finish};
+    use super::{BLOCK, Columns, Few, GROUP, Kernel, Lanes, Pair, Plain, finish};
 
     impl Kernel for V3 {
         #[inline(always)]
@@ -92,6 +151,46 @@ mod x86 {
         #[inline(always)]
         fn within(self, lanes: &Lanes<u16>, limit: u16) -> u64 {
             Plain.within(lanes, limit)
+        }
+
+        #[inline(always)]
+        fn few_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+            let mut sums = [self.splat_f32x8(common); GROUP / 8];
+            for (Few(column), &query) in columns.iter().zip(query) {
+                let (column, query): ([f32x8; GROUP / 8], _) = (cast(*column), self.splat_f32x8(query));
+                for (sum, column) in sums.iter_mut().zip(column) {
+                    let apart = self.sub_f32x8(column, query);
+                    *sum = self.mul_add_f32x8(apart, apart, *sum);
+                }
+            }
+            Few(cast(sums))
+        }
+
+        #[inline(always)]
+        fn few_within(self, lanes: &Few<u32>, limit: u32) -> u16 {
+            Plain.few_within(lanes, limit)
+        }
+
+        #[inline(always)]
+        fn few_least(self, Few(a): Few<u32>, Few(b): Few<u32>) -> Few<u32> {
+            let ([a, c], [b, d]): ([u32x8; GROUP / 8], [u32x8; GROUP / 8]) = (cast(a), cast(b));
+            let least = |a, b| self.avx2._mm256_min_epu32(cast(a), cast(b));
+            Few(cast([least(a, b), least(c, d)]))
+        }
+
+        #[inline(always)]
+        fn least_of_few(self, Few(lanes): Few<u32>) -> u32 {
+            let [low, high]: [u32x8; GROUP / 8] = cast(lanes);
+            let [low, high]: [u32x4; 2] = cast(self.avx2._mm256_min_epu32(cast(low), cast(high)));
+            let four: [u32; 4] = cast(self.sse4_1._mm_min_epu32(cast(low), cast(high)));
+            four.into_iter().fold(u32::MAX, u32::min)
+        }
+
+        #[inline(always)]
+        fn few_without(self, Few(lanes): Few<u32>, number: u32) -> Few<u32> {
+            let halves: [u32x8; GROUP / 8] = cast(lanes);
+            let number = self.splat_u32x8(number);
+            Few(cast(halves.map(|half| self.or_u32x8(half, cast(self.cmp_eq_u32x8(half, number))))))
         }
     }
 
@@ -118,6 +217,38 @@ mod x86 {
             let limit = self.splat_u16x32(limit);
             let bits = |lanes| u64::from(self.cmp_le_u16x32(lanes, limit).0);
             bits(low) | bits(high) << 32
+        }
+
+        #[inline(always)]
+        fn few_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+            let mut sums = self.splat_f32x16(common);
+            for (Few(column), &query) in columns.iter().zip(query) {
+                let apart = self.sub_f32x16(cast(*column), self.splat_f32x16(query));
+                sums = self.mul_add_f32x16(apart, apart, sums);
+            }
+            Few(cast(sums))
+        }
+
+        #[inline(always)]
+        fn few_within(self, Few(lanes): &Few<u32>, limit: u32) -> u16 {
+            self.cmp_le_u32x16(cast(*lanes), self.splat_u32x16(limit)).0
+        }
+
+        #[inline(always)]
+        fn few_least(self, Few(a): Few<u32>, Few(b): Few<u32>) -> Few<u32> {
+            Few(cast(self.avx512f._mm512_min_epu32(cast(a), cast(b))))
+        }
+
+        #[inline(always)]
+        fn least_of_few(self, lanes: Few<u32>) -> u32 {
+            (*self).least_of_few(lanes)
+        }
+
+        #[inline(always)]
+        fn few_without(self, Few(lanes): Few<u32>, number: u32) -> Few<u32> {
+            let lanes = cast(lanes);
+            let is_it = self.cmp_eq_u32x16(lanes, self.splat_u32x16(number));
+            Few(cast(self.select_u32x16(is_it, self.splat_u32x16(u32::MAX), lanes)))
         }
     }
 }

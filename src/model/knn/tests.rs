@@ -64,6 +64,10 @@ fn answers(data: &Data, query: &[f32], k: usize) -> Vec<(String, Answer)> {
         scan.use_instructions(instructions);
         let benign = scan.search(query, k, usize::MAX, &mut found).expect("no budget");
         answers.push((format!("scan, {instructions:?}"), (found.clone(), benign)));
+        let mut dense = Dense::new(data.points().all, &data.labels, LabelId(0)).expect("columns");
+        dense.use_instructions(instructions);
+        let benign = dense.search(query, k, &mut found);
+        answers.push((format!("dense, {instructions:?}"), (found.clone(), benign)));
     }
     let benign = Tree::new(data.points()).expect("columns").search(query, k, &mut found);
     answers.push(("tree".to_owned(), (found.clone(), benign)));
