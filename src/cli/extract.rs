@@ -9,7 +9,7 @@ use super::inputs::{Defaults, Inputs, Taker};
 use super::output;
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FlowRecord, community_id};
-use crate::pipeline::Stage;
+use crate::pipeline::{Order, Stage};
 
 /// Flags of `flowshrike extract`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,9 @@ impl Writer {
 }
 
 impl Taker<Vec<u8>> for Writer {
-    fn take(&mut self, row: Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+    fn capture_begin(&mut self, _: &str) {}
+
+    fn take(&mut self, _: &Order, row: Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
         self.buffer.extend_from_slice(&row);
         if self.buffer.len() >= FLUSH_AT {
             self.write()?;
@@ -75,7 +77,7 @@ impl Taker<Vec<u8>> for Writer {
         Ok(Some(row))
     }
 
-    fn capture_end(&mut self, _: &str) -> anyhow::Result<()> {
+    fn capture_end(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
 use crate::features::Profile;
 use crate::flow::{FlowPolicy, Lifecycle};
 use crate::packet::Frame;
-use crate::pipeline::{Merged, Offline, OfflineError, Stage, Totals, limits};
+use crate::pipeline::{Merged, Offline, OfflineError, Order, Stage, Totals, limits};
 use crate::time::Micros;
 
 use super::Usage;
@@ -65,11 +65,14 @@ pub(super) struct Plan<'a> {
 
 /// Takes a run's results in order.
 pub(super) trait Taker<T> {
-    /// One result; gives it back if its memory can be used again.
-    fn take(&mut self, item: T) -> anyhow::Result<Option<T>>;
+    /// A capture begins; `name` is its file's, or its files'.
+    fn capture_begin(&mut self, name: &str);
 
-    /// A capture has ended; `name` is its file's, or its files'.
-    fn capture_end(&mut self, name: &str) -> anyhow::Result<()>;
+    /// One result; gives it back if its memory can be used again.
+    fn take(&mut self, order: &Order, item: T) -> anyhow::Result<Option<T>>;
+
+    /// A capture has ended.
+    fn capture_end(&mut self) -> anyhow::Result<()>;
 }
 
 /// A run that came to its end.
@@ -81,6 +84,11 @@ pub(super) struct Ran<S> {
 }
 
 impl Plan<'_> {
+    /// How far a flow's last packet may lie before the decision that ends it, if anything bounds that.
+    pub(super) fn longest_silence(&self) -> Option<Micros> {
+        self.offline.policy.longest_silence()
+    }
+
     /// Runs every capture through the pipeline, one after another. A file that cannot be read fails the command
     /// after all others have been run: see [`Ran::report`].
     pub(super) fn run<S: Stage>(
@@ -121,11 +129,12 @@ impl Plan<'_> {
     ) -> anyhow::Result<()> {
         let files = sources.len() as u64;
         let mut refused = Ok(());
-        let take = |_, item| {
+        taker.capture_begin(&names(paths));
+        let take = |order, item| {
             if refused.is_err() {
                 return None;
             }
-            taker.take(item).unwrap_or_else(|error| {
+            taker.take(&order, item).unwrap_or_else(|error| {
                 refused = Err(error);
                 None
             })
@@ -148,7 +157,7 @@ impl Plan<'_> {
             }
             Err(other) => return Err(other).context(names(paths)),
         }
-        taker.capture_end(&names(paths))
+        taker.capture_end()
     }
 }
 

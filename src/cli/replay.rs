@@ -14,7 +14,7 @@ use super::output::{self, write_whole};
 use crate::alert::NovelMode;
 use crate::config::Config;
 use crate::features::Profile;
-use crate::pipeline::{Alerting, Detector, Judge, Judged, Passed, Summary, Verdicts, policy_of};
+use crate::pipeline::{Alerting, ByEnd, Detector, Judge, Judged, Order, Passed, Summary, Verdicts, policy_of};
 use crate::sink::LineSink;
 use crate::time::Micros;
 
@@ -98,12 +98,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
-    let flows = args.flows.as_deref().map(|path| output::open(Some(path)).map(BufWriter::new)).transpose()?;
-    let mut teller = Teller { alerting, capture: Vec::new(), flows };
+    let log = args.flows.as_deref().map(|path| output::open(Some(path)).map(BufWriter::new)).transpose()?;
+    let flows = ByEnd::new(plan.longest_silence());
+    let mut teller = Teller { alerting, flows, capture: "".into(), log };
     let ran =
         plan.run(|| Judge::new(Detector::new(&model, profile), policy.clone(), args.flows.is_some()), &mut teller)?;
-    if let Some(flows) = &mut teller.flows {
-        flows.flush().context("cannot write the flows")?;
+    if let Some(log) = &mut teller.log {
+        log.flush().context("cannot write the flows")?;
     }
     let mut verdicts = Verdicts::new(model.labels().len());
     for stage in &ran.stages {
@@ -119,39 +120,44 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     ran.report()
 }
 
-/// Keeps a capture's judged flows until its end, then tells of them in order.
+/// Tells of a capture's judged flows in the order of their ends.
 struct Teller {
     alerting: Alerting,
-    capture: Vec<Judged>,
-    flows: Option<BufWriter<Box<dyn Write + Send>>>,
+    flows: ByEnd,
+    capture: Arc<str>,
+    log: Option<BufWriter<Box<dyn Write + Send>>>,
 }
 
 impl Taker<Passed> for Teller {
-    fn take(&mut self, passed: Passed) -> anyhow::Result<Option<Passed>> {
+    fn capture_begin(&mut self, name: &str) {
+        self.capture = name.into();
+    }
+
+    fn take(&mut self, order: &Order, passed: Passed) -> anyhow::Result<Option<Passed>> {
         let Passed { judged, line } = passed;
-        self.capture.extend(judged);
-        if let (Some(flows), Some(line)) = (&mut self.flows, line) {
-            flows.write_all(&line).context("cannot write the flows")?;
+        let Self { alerting, flows, capture, log } = self;
+        if let Some(judged) = judged {
+            flows.push(order, judged, |judged| tell(alerting, capture, judged));
+        }
+        if let (Some(log), Some(line)) = (log, line) {
+            log.write_all(&line).context("cannot write the flows")?;
         }
         Ok(None)
     }
 
-    /// The order is (end time, start time, five-tuple); an early verdict stands before the end that it was before.
-    fn capture_end(&mut self, name: &str) -> anyhow::Result<()> {
-        let Self { alerting, capture, .. } = self;
-        let name: Arc<str> = name.into();
-        capture.sort_by_key(|judged| {
-            let flow = &judged.flow;
-            (flow.end, flow.start, flow.tuple, flow.part, flow.end_reason)
-        });
-        for judged in capture.drain(..) {
-            alerting.take(&judged.flow, &judged.verdict, &name, || judged.telling);
-            if alerting.waiting() >= BATCH {
-                alerting.flush(|_| ());
-            }
-        }
+    fn capture_end(&mut self) -> anyhow::Result<()> {
+        let Self { alerting, flows, capture, .. } = self;
+        flows.end(|judged| tell(alerting, capture, judged));
         alerting.flush(|_| ());
         Ok(())
+    }
+}
+
+fn tell(alerting: &mut Alerting, capture: &Arc<str>, judged: Judged) {
+    let Judged { flow, verdict, telling } = judged;
+    alerting.take(&flow, &verdict, capture, || telling);
+    if alerting.waiting() >= BATCH {
+        alerting.flush(|_| ());
     }
 }
 

@@ -60,4 +60,4 @@ impl PacketClock {
 
 /// Packets of several interfaces and queues come milliseconds out of order, merged files seconds. More is a clock
 /// that was set back; it must stay below the idle timeout.
-const DISORDER: Micros = Micros::from_secs(10);
+pub(super) const DISORDER: Micros = Micros::from_secs(10);

@@ -1,5 +1,6 @@
 //! What a profile decides about flow boundaries and clocks: values chosen once, at construction.
 
+use super::clock::DISORDER;
 use super::key::{Direction, FiveTuple};
 use crate::packet::PacketMeta;
 use crate::time::Micros;
@@ -72,6 +73,17 @@ impl FlowPolicy {
     #[must_use]
     pub const fn is_timed(&self) -> bool {
         matches!(self.lifecycle, Lifecycle::Timed { .. })
+    }
+
+    /// How far a flow's last packet may lie, on the capture's clock, before the time at which its end or its early verdict
+    /// is decided; `None` where nothing bounds it.
+    #[must_use]
+    pub fn longest_silence(&self) -> Option<Micros> {
+        match self.lifecycle {
+            Lifecycle::Reference => None,
+            // A packet that comes late may open a flow of its own.
+            Lifecycle::Timed { idle_timeout, .. } => Some(idle_timeout + DISORDER),
+        }
     }
 
     /// Which way a packet travels in the flow that `tuple` began: the reference compares addresses alone (quirk Q5).

@@ -30,6 +30,6 @@ pub use detect::{Detector, Judge, Judged, Passed};
 pub use live::{Live, LiveEnd, LiveInterface, Stop, Telemetry};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};
-pub use reorder::Order;
+pub use reorder::{ByEnd, Order};
 pub use shard::Stage;
 pub use summary::{Imbalance, Summary};

@@ -3,6 +3,7 @@
 //! A timer is noticed a little after its deadline, and shards run apart; so results wait here until nothing that
 //! belongs before them can come any more.
 
+use super::detect::Judged;
 use crate::flow::FiveTuple;
 use crate::time::Micros;
 
@@ -92,6 +93,42 @@ impl<T> Reorder<T> {
         }
         let kept = self.waiting.len();
         self.look_at = kept.saturating_add((kept / 4).max(GATHERED));
+    }
+}
+
+/// Flows in the order of their ends, from the order in which those were decided: what a reader of alerts expects.
+///
+/// The order is (end time, start time, five-tuple, part); an early verdict stands before the end that it was before. Where a
+/// capture's clock was set back, what was decided before comes first.
+#[derive(Debug)]
+pub struct ByEnd {
+    flows: Reorder<Judged>,
+    silence: Option<Micros>,
+    count: u64,
+}
+
+impl ByEnd {
+    /// For flows whose end is decided at most so long after their last packet; `None` for any time after, so that all wait
+    /// for the end of the capture.
+    #[must_use]
+    pub const fn new(silence: Option<Micros>) -> Self {
+        Self { flows: Reorder::new(), silence, count: 0 }
+    }
+
+    /// Takes a flow in the order of decisions, and hands out those whose turn has come.
+    pub fn push(&mut self, decided: &Order, judged: Judged, mut deliver: impl FnMut(Judged)) {
+        self.count = self.count.saturating_add(1);
+        let order = Order { decided: judged.flow.end, sequence: self.count, ..*decided };
+        self.flows.push(order, judged);
+        if let Some(silence) = self.silence {
+            let mark = Mark { epoch: decided.epoch, time: decided.decided - silence };
+            self.flows.release(mark, |_, judged| deliver(judged));
+        }
+    }
+
+    /// Hands out the others.
+    pub fn end(&mut self, mut deliver: impl FnMut(Judged)) {
+        self.flows.release(Mark::END, |_, judged| deliver(judged));
     }
 }
 
