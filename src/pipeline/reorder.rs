@@ -136,3 +136,68 @@ impl ByEnd {
 const GATHERED: usize = 1024;
 /// A timer is noticed within two ticks of the wheel (0.26 s); three leave room, and more would keep more rows waiting.
 const TIMER_LAG: Micros = Micros::from_millis(400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Direction, EndReason, FlowPolicy, FlowRecord, FlowState};
+    use crate::model::{LabelId, Verdict};
+    use crate::packet::{Address, PacketMeta, TcpFlags, protocol};
+    use proptest::prelude::*;
+
+    /// A flow of one packet at `time`, and where its end stands among decisions.
+    fn judged(epoch: u32, time: Micros, decided: Micros, port: u16) -> (Order, Judged) {
+        let packet = PacketMeta {
+            src: Address::v4([10, 0, 0, 1]),
+            dst: Address::v4([10, 0, 0, 2]),
+            time,
+            src_port: port,
+            dst_port: 80,
+            payload_len: 0,
+            wire_len: 60,
+            seq: 0,
+            ack: 0,
+            window: 0,
+            header_len: 20,
+            interface: 0,
+            protocol: protocol::TCP,
+            flags: TcpFlags::SYN,
+        };
+        let (tuple, state) =
+            (FiveTuple::of(&packet), FlowState::new(&packet, Direction::Forward, &FlowPolicy::standard()));
+        let flow = FlowRecord { tuple, state, decided, end: EndReason::IdleTimeout, stored_reversed: false }.facts();
+        let verdict = Verdict { label: LabelId(1), score: 1.0, novelty: 0.0, novel: false };
+        let order = Order { epoch, decided, start: time, tuple, part: 0, sequence: 0 };
+        (order, Judged { flow, verdict, telling: Vec::new() })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(30))]
+
+        #[test]
+        fn flows_come_in_the_order_of_their_ends_and_do_not_all_wait_for_the_last(
+            flows in proptest::collection::vec((0i64..10_000, 0i64..=100), 3000..4000),
+            stepped_at in 0usize..4000,
+        ) {
+            const SILENCE: Micros = Micros(100);
+            let mut decisions: Vec<_> = flows.iter().map(|(end, after)| (*end, end + after)).collect();
+            decisions.sort_by_key(|(_, decided)| *decided);
+            let (mut by_end, mut told, mut most_waiting) = (ByEnd::new(Some(SILENCE)), Vec::new(), 0);
+            for (number, (end, decided)) in decisions.iter().enumerate() {
+                let epoch = u32::from(number >= stepped_at);
+                let (order, flow) = judged(epoch, Micros(*end), Micros(*decided), number as u16);
+                by_end.push(&order, flow, |judged| told.push((judged.flow.tuple.src_port, judged.flow.end)));
+                most_waiting = most_waiting.max(number + 1 - told.len());
+            }
+            by_end.end(|judged| told.push((judged.flow.tuple.src_port, judged.flow.end)));
+            prop_assert!(most_waiting < 2000, "{most_waiting} of {} waited", flows.len());
+            let (before, after) = told.split_at(stepped_at.min(told.len()));
+            for part in [before, after] {
+                prop_assert!(part.is_sorted_by_key(|(_, end)| *end));
+            }
+            let mut ports: Vec<_> = told.iter().map(|(port, _)| *port).collect();
+            ports.sort_unstable();
+            prop_assert_eq!(ports, (0..flows.len() as u16).collect::<Vec<_>>());
+        }
+    }
+}
