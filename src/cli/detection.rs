@@ -1,10 +1,10 @@
 //! Flags of the commands that detect: which model, what is told, where to.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::evaluate::read_model;
 use crate::alert::Limits;
 use crate::config::Config;
 use crate::features::Profile;
@@ -15,10 +15,7 @@ use crate::pipeline::limits;
 /// Reads a model artifact, or takes the one that is part of the program; checks that it can serve the profile.
 pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Result<Model> {
     let model = match path {
-        Some(path) => {
-            let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
-            Model::from_bytes(&bytes).with_context(|| format!("the model {} cannot be used", path.display()))?
-        }
+        Some(path) => read_model(path)?,
         None => Model::embedded().context("the model that is part of this program cannot be used")?,
     };
     model.serves(profile)?;

@@ -6,6 +6,7 @@ mod evaluate;
 mod extract;
 mod inputs;
 mod interfaces;
+mod model;
 mod output;
 mod replay;
 mod run;
@@ -37,6 +38,8 @@ enum Command {
     Train(train::Args),
     /// Score a model on labelled flows
     Evaluate(evaluate::Args),
+    /// A model's card, whether it is whole, and what changed between two
+    Model(model::Args),
     /// Check or print the configuration
     Config(config::Args),
     /// List capture interfaces, and say which ones a choice means
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),
     };

@@ -9,7 +9,9 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod artifact;
+mod card;
 mod classifier;
+mod diff;
 mod digest;
 mod error;
 mod knn;
@@ -22,7 +24,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+pub use card::{Card, LabelCard};
 pub use classifier::Classifier;
+pub use diff::{Change, Diff};
 pub(crate) use digest::hex;
 pub use digest::sha256_hex;
 pub use error::{ArtifactError, MAX_BYTES};

@@ -183,11 +183,11 @@ mod tests {
             let mut decisions: Vec<_> = flows.iter().map(|(end, after)| (*end, end + after)).collect();
             decisions.sort_by_key(|(_, decided)| *decided);
             let (mut by_end, mut told, mut most_waiting) = (ByEnd::new(Some(SILENCE)), Vec::new(), 0);
-            for (number, (end, decided)) in decisions.iter().enumerate() {
-                let epoch = u32::from(number >= stepped_at);
-                let (order, flow) = judged(epoch, Micros(*end), Micros(*decided), number as u16);
+            for (number, (end, decided)) in (0_u16..).zip(&decisions) {
+                let epoch = u32::from(usize::from(number) >= stepped_at);
+                let (order, flow) = judged(epoch, Micros(*end), Micros(*decided), number);
                 by_end.push(&order, flow, |judged| told.push((judged.flow.tuple.src_port, judged.flow.end)));
-                most_waiting = most_waiting.max(number + 1 - told.len());
+                most_waiting = most_waiting.max(usize::from(number) + 1 - told.len());
             }
             by_end.end(|judged| told.push((judged.flow.tuple.src_port, judged.flow.end)));
             prop_assert!(most_waiting < 2000, "{most_waiting} of {} waited", flows.len());
@@ -197,7 +197,7 @@ mod tests {
             }
             let mut ports: Vec<_> = told.iter().map(|(port, _)| *port).collect();
             ports.sort_unstable();
-            prop_assert_eq!(ports, (0..flows.len() as u16).collect::<Vec<_>>());
+            prop_assert_eq!(ports, (0_u16..).take(flows.len()).collect::<Vec<_>>());
         }
     }
 }
