@@ -6,6 +6,7 @@ mod evaluate;
 mod extract;
 mod inputs;
 mod interfaces;
+mod labelled;
 mod output;
 mod replay;
 mod run;
