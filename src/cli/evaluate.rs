@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use crate::dataset::{self, Query};
+use super::labelled::Labelled;
+use crate::dataset::Skipped;
 use crate::model::MAX_BYTES;
 use crate::model::Model;
 use crate::train::{self, Evaluation};
@@ -18,15 +19,8 @@ pub(super) struct Args {
     /// The model to score [default: the one in the program]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// Flows with CICFlowMeter columns, plain or gzip
-    #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
-    data: Vec<PathBuf>,
-    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
-    #[arg(long, value_name = "CSV")]
-    labels: Option<PathBuf>,
-    /// Column with the labels [default: LabelFlow if there is one, else Label]
-    #[arg(long, value_name = "NAME")]
-    label_column: Option<String>,
+    #[command(flatten)]
+    flows: Labelled,
     /// Score flows with labels that the model has never seen as misses instead of refusing them
     #[arg(long)]
     allow_unknown_labels: bool,
@@ -50,6 +44,8 @@ struct Scored<'a> {
     model: Named<'a>,
     #[serde(flatten)]
     figures: &'a Evaluation,
+    skipped_rows: &'a Skipped,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -68,12 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(path) => read_model(path)?,
         None => Model::embedded().context("the model in the program")?,
     };
-    let data = dataset::read(&Query {
-        data: &args.data,
-        labels: args.labels.as_deref(),
-        label_column: args.label_column.as_deref(),
-        features: model.features(),
-    })?;
+    let data = args.flows.read(model.features())?;
     let names = train::to_model(data.labels(), model.labels(), args.allow_unknown_labels)?;
     let truth = |row: usize| names.get(*data.labels().ids().get(row)? as usize)?.as_deref();
     let figures = train::evaluate(&model, &data, 0..data.len(), truth);
@@ -81,7 +72,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &Scored { model: named, figures: &figures })?;
+            serde_json::to_writer_pretty(
+                &mut out,
+                &Scored { model: named, figures: &figures, skipped_rows: data.skipped(), notes: data.notes() },
+            )?;
             writeln!(out)?;
         }
         Format::Text => {

@@ -6,8 +6,10 @@ mod evaluate;
 mod extract;
 mod inputs;
 mod interfaces;
+mod labelled;
 mod model;
 mod output;
+mod predict;
 mod replay;
 mod run;
 mod signals;
@@ -38,6 +40,8 @@ enum Command {
     Train(train::Args),
     /// Score a model on labelled flows
     Evaluate(evaluate::Args),
+    /// A verdict for each row of flow files
+    Predict(predict::Args),
     /// A model's card, whether it is whole, and what changed between two
     Model(model::Args),
     /// Check or print the configuration
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),

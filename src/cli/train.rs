@@ -3,24 +3,19 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use serde::Serialize;
 
+use super::labelled::Labelled;
 use super::output::write_whole;
-use crate::dataset::{self, Query};
+use crate::dataset::Skipped;
 use crate::features::Profile;
 use crate::train::{self, Recipe, Report, View};
 
 /// Options of `train`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Flows with CICFlowMeter columns, plain or gzip; rows of a capture in the order of time
-    #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
-    data: Vec<PathBuf>,
-    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
-    #[arg(long, value_name = "CSV")]
-    labels: Option<PathBuf>,
-    /// Column with the labels [default: LabelFlow if there is one, else Label]
-    #[arg(long, value_name = "NAME")]
-    label_column: Option<String>,
+    #[command(flatten)]
+    flows: Labelled,
     /// What the model tells apart
     #[arg(long, value_enum, default_value_t = ViewArg::Stages)]
     view: ViewArg,
@@ -47,6 +42,15 @@ pub(super) struct Args {
     output: PathBuf,
 }
 
+/// The JSON of `--report`.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    skipped_rows: &'a Skipped,
+    notes: &'a [String],
+}
+
 /// How labels are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
@@ -62,13 +66,7 @@ enum ViewArg {
 /// What is wrong with the files, or why there is no model of them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let features = train::default_features();
-    let query = Query {
-        data: &args.data,
-        labels: args.labels.as_deref(),
-        label_column: args.label_column.as_deref(),
-        features: &features,
-    };
-    let data = dataset::read(&query)?;
+    let data = args.flows.read(&features)?;
     let recipe = Recipe {
         name: args.name.clone(),
         version: args.model_version.clone(),
@@ -85,7 +83,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;
     if let Some(path) = &args.report {
-        let mut json = serde_json::to_vec_pretty(&report).context("the report")?;
+        let mut json =
+            serde_json::to_vec_pretty(&Written { report: &report, skipped_rows: data.skipped(), notes: data.notes() })
+                .context("the report")?;
         json.push(b'\n');
         write_whole(path, &json)?;
     }

@@ -1,11 +1,25 @@
 //! Labelled flows: rows of feature values, each with its label and the capture that it came from.
 //!
-//! [`csv`](mod@csv) reads them; `train` and `evaluate` use them. Only the columns that are asked for are kept, so that memory is
-//! 8 bytes a value and a few a row.
+//! [`read`](read()) takes them from CSV, JSON lines and Parquet, packed or not, by the column names of every CICFlowMeter;
+//! `train` and `evaluate` use them. Readers hold a row or a batch at a time, and only the columns that are asked for are
+//! kept, so that memory is 8 bytes a value and 8 a row.
 
-pub mod csv;
+mod aliases;
+mod columns;
+mod container;
+mod csv;
+mod error;
+mod json_lines;
+mod parquet;
+mod read;
+mod rows;
+mod skipped;
+mod table;
 
-pub use csv::{DatasetError, Query, read};
+pub use error::{BadRow, DatasetError, Place};
+pub use read::{Query, read};
+pub use rows::{RowQuery, RowsRead, for_each_row};
+pub use skipped::{OnBadRow, Skipped};
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +33,8 @@ pub struct Dataset {
     values: Vec<f64>,
     labels: Texts,
     scenarios: Texts,
+    skipped: Skipped,
+    notes: Vec<String>,
 }
 
 /// One text a row, each distinct one kept once.
@@ -32,7 +48,14 @@ impl Dataset {
     /// No rows yet, of these features in this order.
     #[must_use]
     pub fn new(features: Vec<FeatureId>) -> Self {
-        Self { features, values: Vec::new(), labels: Texts::default(), scenarios: Texts::default() }
+        Self {
+            features,
+            values: Vec::new(),
+            labels: Texts::default(),
+            scenarios: Texts::default(),
+            skipped: Skipped::default(),
+            notes: Vec::new(),
+        }
     }
 
     /// Adds a flow; a row of another length than the features is cut or filled with NaN.
@@ -79,6 +102,18 @@ impl Dataset {
     #[must_use]
     pub const fn scenarios(&self) -> &Texts {
         &self.scenarios
+    }
+
+    /// Rows that could not be read and were left out.
+    #[must_use]
+    pub const fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    /// What whoever uses the flows should know of their files, a line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// SHA-256 in hexadecimal of the rows as they were read: feature names, values, labels, captures. The same flows

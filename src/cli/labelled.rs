@@ -1,0 +1,63 @@
+//! Labelled flows as a command's input: which files, what to do with rows that cannot be read, what is said of them.
+
+use std::path::PathBuf;
+
+use crate::dataset::{self, Dataset, OnBadRow, Query};
+use crate::features::FeatureId;
+
+/// Flags of every command that reads labelled flows.
+#[derive(Debug, clap::Args)]
+pub(super) struct Labelled {
+    /// Flows with CICFlowMeter columns, of any version: CSV, JSON lines or Parquet; text may be packed with gzip or zip.
+    /// Rows of a capture stand in the order of time
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    data: Vec<PathBuf>,
+    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Column with the labels [default: LabelFlow if there is one, else Label]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+    /// What to do with a row that cannot be read
+    #[arg(long, value_enum, default_value_t = BadRowArg::Fail, value_name = "RULE")]
+    on_bad_row: BadRowArg,
+}
+
+/// What to do with a row that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum BadRowArg {
+    /// Stop at the first
+    Fail,
+    /// Leave it out, with its label, and count it
+    Skip,
+}
+
+impl From<BadRowArg> for OnBadRow {
+    fn from(asked: BadRowArg) -> Self {
+        match asked {
+            BadRowArg::Fail => Self::Fail,
+            BadRowArg::Skip => Self::Skip,
+        }
+    }
+}
+
+impl Labelled {
+    /// Reads the flows; what was skipped and what is odd about the files goes to stderr.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(super) fn read(&self, features: &[FeatureId]) -> anyhow::Result<Dataset> {
+        let data = dataset::read(&Query {
+            data: &self.data,
+            labels: self.labels.as_deref(),
+            label_column: self.label_column.as_deref(),
+            features,
+            on_bad_row: self.on_bad_row.into(),
+        })?;
+        for note in data.notes() {
+            eprintln!("note      {note}");
+        }
+        eprint!("{}", data.skipped().text());
+        Ok(data)
+    }
+}

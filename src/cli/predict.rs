@@ -1,0 +1,93 @@
+//! `flowshrike predict`: a verdict for each row of flow files, in their order.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::evaluate::read_model;
+use super::labelled::BadRowArg;
+use super::output;
+use crate::dataset::{self, RowQuery};
+use crate::model::{Model, Verdict};
+
+/// Options of `predict`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The model to ask [default: the one in the program]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// Flows with the columns that the model reads: CSV, JSON lines or Parquet; text may be packed with gzip or zip
+    #[arg(required = true, value_name = "FILE")]
+    data: Vec<PathBuf>,
+    /// How to write verdicts
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// What to do with a row that cannot be read; a row that is skipped is written without a verdict, so that rows
+    /// out stay beside rows in
+    #[arg(long, value_enum, default_value_t = BadRowArg::Fail, value_name = "RULE")]
+    on_bad_row: BadRowArg,
+    /// Where verdicts go [default: stdout]
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+/// How verdicts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// `label,score,novelty,novel`
+    Csv,
+    /// One JSON object a row, `null` for a row without a verdict
+    Jsonl,
+}
+
+/// Classifies rows; what was skipped and what is odd about the files goes to stderr.
+///
+/// # Errors
+/// What is wrong with the model or the files.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let model = match &args.model {
+        Some(path) => read_model(path)?,
+        None => Model::embedded().context("the model in the program")?,
+    };
+    let mut classifier = model.classifier();
+    let mut out = BufWriter::new(output::open(args.output.as_deref())?);
+    if args.format == Format::Csv {
+        writeln!(out, "label,score,novelty,novel")?;
+    }
+    let query = RowQuery { data: &args.data, features: model.features(), on_bad_row: args.on_bad_row.into() };
+    let read = dataset::for_each_row(&query, |row| -> anyhow::Result<()> {
+        let verdict = row.map(|row| classifier.classify_row(row));
+        Ok(write(&mut out, &model, verdict.as_ref(), args.format)?)
+    })?;
+    out.flush()?;
+    for note in &read.notes {
+        eprintln!("note      {note}");
+    }
+    eprint!("{}", read.skipped.text());
+    if classifier.non_finite() > 0 {
+        eprintln!("note      {} values were not finite and counted as 0", classifier.non_finite());
+    }
+    Ok(())
+}
+
+fn write(out: &mut impl Write, model: &Model, verdict: Option<&Verdict>, format: Format) -> std::io::Result<()> {
+    let Some(Verdict { label, score, novelty, novel }) = verdict else {
+        return match format {
+            Format::Csv => writeln!(out, ",,,"),
+            Format::Jsonl => writeln!(out, "null"),
+        };
+    };
+    let label = model.label_name(*label);
+    match format {
+        // A label of the taxonomy or of a checked artifact may still hold a comma.
+        Format::Csv if label.contains([',', '"']) => {
+            writeln!(out, "\"{}\",{score},{novelty},{novel}", label.replace('"', "\"\""))
+        }
+        Format::Csv => writeln!(out, "{label},{score},{novelty},{novel}"),
+        Format::Jsonl => {
+            let line = serde_json::json!({ "label": label, "score": score, "novelty": novelty, "novel": novel });
+            writeln!(out, "{line}")
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Which columns of a table are which: features by all their names, labels, captures.
+
+use super::aliases::{Family, Meaning};
+use super::error::DatasetError;
+use super::table::Opened;
+use crate::features::FeatureId;
+
+/// The columns of a table that are read, by their positions; [`Table::cell`](super::table::Table::cell) gives features
+/// first, in their order, then the label, then the capture.
+pub(super) struct Columns {
+    pub(super) features: Vec<usize>,
+    pub(super) label: Option<usize>,
+    pub(super) scenario: Option<usize>,
+    /// Features that this file's meter counts in another way, with how.
+    pub(super) differences: Vec<(FeatureId, &'static str)>,
+}
+
+impl Columns {
+    /// Finds the columns and tells the table which to read.
+    ///
+    /// # Errors
+    /// If a feature is missing, there twice, or counts something else; all such columns are named at once.
+    pub(super) fn find(opened: &mut Opened, features: &[FeatureId], label: Option<&str>) -> Result<Self, DatasetError> {
+        let mut columns = Self { features: Vec::new(), label: None, scenario: None, differences: Vec::new() };
+        columns.find_features(opened, features)?;
+        columns.label = match label {
+            Some(name) => one(opened, name, |held| held.eq_ignore_ascii_case(name))?,
+            None => match one(opened, PREFERRED_LABEL, |held| held.eq_ignore_ascii_case(PREFERRED_LABEL))? {
+                Some(column) => Some(column),
+                None => one(opened, LABEL, |held| held.eq_ignore_ascii_case(LABEL))?,
+            },
+        };
+        columns.scenario = one(opened, SCENARIO, |held| held.eq_ignore_ascii_case(SCENARIO))?;
+        let chosen: Vec<usize> =
+            columns.features.iter().copied().chain(columns.label).chain(columns.scenario).collect();
+        opened.choose(&chosen)?;
+        Ok(columns)
+    }
+
+    fn find_features(&mut self, opened: &Opened, features: &[FeatureId]) -> Result<(), DatasetError> {
+        let family = Family::of(opened.table.columns());
+        let (mut missing, mut others) = (Vec::new(), Vec::new());
+        for &feature in features {
+            let column = feature.feature().column;
+            let Some(position) = one(opened, column, |held| family.feature(held) == Some(feature))? else {
+                missing.push(format!("`{column}`"));
+                continue;
+            };
+            self.features.push(position);
+            match family.meaning(feature) {
+                Meaning::Same => {}
+                Meaning::Differs(how) => self.differences.push((feature, how)),
+                Meaning::Other(why) => {
+                    let held = opened.table.columns().get(position).map_or("", String::as_str);
+                    others.push(format!("`{held}` is not `{column}`: {why}"));
+                }
+            }
+        }
+        let path = || opened.path.clone();
+        match (missing.is_empty(), others.is_empty()) {
+            (false, _) => Err(DatasetError::Missing { path: path(), columns: missing }),
+            (true, false) => Err(DatasetError::OtherMeaning { path: path(), columns: others }),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// Reads the features of the row under the table.
+    pub(super) fn numbers(&self, opened: &Opened, values: &mut Vec<f64>) -> Result<(), super::BadRow> {
+        values.clear();
+        for (chosen, &column) in self.features.iter().enumerate() {
+            values.push(opened.number(chosen, column)?);
+        }
+        Ok(())
+    }
+
+    /// The label of the row under the table; `None` if the table has no labels.
+    pub(super) fn label<'t>(&self, opened: &'t Opened) -> Result<Option<std::borrow::Cow<'t, str>>, super::BadRow> {
+        let Some(column) = self.label else { return Ok(None) };
+        let label = opened.text(self.features.len(), column)?;
+        if label.is_empty() {
+            return Err(opened.bad_cell(column, "empty label".to_owned()));
+        }
+        Ok(Some(label))
+    }
+
+    /// The capture of the row under the table; `None` if the table does not tell.
+    pub(super) fn scenario<'t>(&self, opened: &'t Opened) -> Result<Option<std::borrow::Cow<'t, str>>, super::BadRow> {
+        let Some(column) = self.scenario else { return Ok(None) };
+        opened.text(self.features.len() + usize::from(self.label.is_some()), column).map(Some)
+    }
+}
+
+/// Where the one column stands that fits.
+fn one(opened: &Opened, name: &str, is_it: impl Fn(&str) -> bool) -> Result<Option<usize>, DatasetError> {
+    let columns = opened.table.columns().iter().enumerate();
+    let mut positions = columns.filter(|(_, held)| is_it(held)).map(|(at, _)| at);
+    let first = positions.next();
+    match positions.count() {
+        0 => Ok(first),
+        more => Err(DatasetError::Duplicate { path: opened.path.clone(), column: name.to_owned(), times: more + 1 }),
+    }
+}
+
+/// The label columns that are looked for, for people.
+pub(super) fn wanted(asked: Option<&str>) -> String {
+    asked.map_or_else(|| format!("`{PREFERRED_LABEL}` or `{LABEL}`"), |name| format!("`{name}`"))
+}
+
+/// Labels flow by flow are better than labels by capture.
+const PREFERRED_LABEL: &str = "LabelFlow";
+/// The reference's own label column.
+const LABEL: &str = crate::features::schema::LABEL_COLUMN;
+/// The capture that a flow came from.
+const SCENARIO: &str = "Scenario";

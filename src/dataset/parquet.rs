@@ -1,0 +1,136 @@
+//! Parquet: rows by the footer's columns, a batch at a time, and only of the columns that are asked for.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+
+use super::error::Place;
+use super::table::{Cell, Step, Table, Trouble};
+
+/// A Parquet file under a reader.
+pub(super) struct Parquet {
+    columns: Vec<String>,
+    /// The fields of the file's schema, one for each column.
+    fields: Vec<Arc<Type>>,
+    name: String,
+    reader: Option<SerializedFileReader<File>>,
+    rows: Option<RowIter<'static>>,
+    expected: u64,
+    /// Where a chosen column stands in a row: rows have the file's order.
+    order: Vec<usize>,
+    row: Vec<Value>,
+    number: u64,
+}
+
+/// One cell, owned.
+#[derive(Clone, Debug)]
+enum Value {
+    Text(String),
+    Bytes(Vec<u8>),
+    Number(f64),
+    Null,
+}
+
+impl Parquet {
+    pub(super) fn open(file: File) -> Result<Self, Trouble> {
+        let reader = SerializedFileReader::new(file).map_err(trouble)?;
+        let metadata = reader.metadata().file_metadata();
+        let schema = metadata.schema();
+        let fields = schema.get_fields().to_vec();
+        Ok(Self {
+            columns: fields.iter().map(|field| field.name().trim().to_owned()).collect(),
+            fields,
+            name: schema.name().to_owned(),
+            expected: u64::try_from(metadata.num_rows()).unwrap_or(0),
+            reader: Some(reader),
+            rows: None,
+            order: Vec::new(),
+            row: Vec::new(),
+            number: 0,
+        })
+    }
+}
+
+impl Table for Parquet {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn choose(&mut self, columns: &[usize]) -> Result<(), Trouble> {
+        let mut sorted = columns.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let fields: Vec<_> = sorted.iter().filter_map(|&column| self.fields.get(column)).cloned().collect();
+        if let Some(nested) = fields.iter().find(|field| !field.is_primitive()) {
+            return Err(Trouble::Other(format!("column `{}` is nested: a number or a text is needed", nested.name())));
+        }
+        self.order =
+            columns.iter().map(|column| sorted.iter().position(|held| held == column).unwrap_or(usize::MAX)).collect();
+        let schema = Type::group_type_builder(&self.name).with_fields(fields).build().map_err(trouble)?;
+        if let Some(reader) = self.reader.take() {
+            self.rows = Some(RowIter::from_file_into(Box::new(reader)).project(Some(schema)).map_err(trouble)?);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Step, Trouble> {
+        match self.rows.as_mut().and_then(Iterator::next) {
+            Some(Ok(row)) => {
+                self.number += 1;
+                self.row.clear();
+                self.row.extend(values(row));
+                Ok(Step::Row)
+            }
+            Some(Err(error)) => Err(trouble(error)),
+            None if self.number < self.expected => {
+                Err(Trouble::Other(format!("the file ends here, where its footer says {} rows", self.expected)))
+            }
+            None => Ok(Step::End),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place::Row(self.number)
+    }
+
+    fn cell(&self, chosen: usize) -> Cell<'_> {
+        match self.order.get(chosen).and_then(|&at| self.row.get(at)) {
+            Some(Value::Text(text)) => Cell::Text(text),
+            Some(Value::Bytes(bytes)) => Cell::Bytes(bytes),
+            Some(Value::Number(number)) => Cell::Number(*number),
+            Some(Value::Null) | None => Cell::Null,
+        }
+    }
+}
+
+fn values(row: Row) -> impl Iterator<Item = Value> {
+    row.into_columns().into_iter().map(|(_, field)| match field {
+        Field::Null => Value::Null,
+        Field::Byte(n) => Value::Number(n.into()),
+        Field::Short(n) => Value::Number(n.into()),
+        Field::Int(n) => Value::Number(n.into()),
+        Field::Long(n) => Value::Number(n as f64),
+        Field::UByte(n) => Value::Number(n.into()),
+        Field::UShort(n) => Value::Number(n.into()),
+        Field::UInt(n) => Value::Number(n.into()),
+        Field::ULong(n) => Value::Number(n as f64),
+        Field::Float16(n) => Value::Number(n.into()),
+        Field::Float(n) => Value::Number(n.into()),
+        Field::Double(n) => Value::Number(n),
+        Field::Str(text) => Value::Text(text),
+        Field::Bytes(bytes) => match String::from_utf8(bytes.data().to_vec()) {
+            Ok(text) => Value::Text(text),
+            Err(error) => Value::Bytes(error.into_bytes()),
+        },
+        other => Value::Text(other.to_string()),
+    })
+}
+
+fn trouble(error: ParquetError) -> Trouble {
+    Trouble::Other(format!("not a whole Parquet file: {error}"))
+}
