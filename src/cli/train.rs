@@ -104,7 +104,7 @@ fn summary(report: &Report, bytes: usize) -> String {
         .collect();
     let all_points = report.all_points_macro_f1.map_or_else(|| "-".to_owned(), |f1| format!("{f1:.4}"));
     format!(
-        "model     {} {}, {} points, {bytes} bytes, SHA-256 {}\n\
+        "{}model     {} {}, {} points, {bytes} bytes, SHA-256 {}\n\
          data      {}\n\
          split     the last quarter of each capture validates: fitted on {} flows, measured on {}; {} more repeat a \
          training flow and are not counted\n\
@@ -112,7 +112,8 @@ fn summary(report: &Report, bytes: usize) -> String {
          all points kept: macro-F1 {all_points} on the same flows\n\
          each capture left out in turn, novel beyond {}: {}\n\
          alert thresholds, chosen on the validation flows: {}\n\
-         The figures are those of the fit on the first three quarters; the model is fitted on all flows by the same recipe.\n",
+         The figures are those of the fit on the first three quarters; the model is fitted on all flows by the same recipe.\n{}",
+        train::leak_text(&report.leaks, true),
         report.name,
         report.version,
         report.points,
@@ -125,5 +126,6 @@ fn summary(report: &Report, bytes: usize) -> String {
         report.novelty_threshold,
         left_out.join(", "),
         thresholds.join(", "),
+        train::leak_text(&report.leaks, false),
     )
 }

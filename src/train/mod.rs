@@ -8,6 +8,7 @@ mod centroids;
 mod evaluate;
 mod fit;
 mod labels;
+mod leaks;
 mod random;
 mod report;
 mod split;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use fit::Sizes;
 pub use labels::{UnknownLabels, View, to_model};
+pub use leaks::{LeakTest, text as leak_text};
 pub use report::{LeftOut, Report, text};
 
 use crate::dataset::Dataset;
@@ -127,17 +129,41 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     let all_points =
         validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?);
 
+    let leaks = vec![
+        leaks::capture_by_one_column(data, |row| grouped.rows[row] == fit::BENIGN, &split),
+        leaks::shuffled_labels(&shuffled(&maker, &split)?),
+        leaks::ceiling(data, &validation),
+        leaks::identical_rows(&split),
+    ];
+
     // The same recipe on every row.
     let every: Vec<usize> = (0..data.len()).collect();
     let fitted = maker.fit(&every);
     let left_out = LeftOut::of(&grouped.names, &fitted);
     let metrics = report::metrics(&validation, &all_points, &left_out);
     let model = maker.model(&fitted, &thresholds, metrics)?;
-    let report = Report::new(&model, &split, validation, &all_points, left_out);
+    let report = Report { leaks, ..Report::new(&model, &split, validation, &all_points, left_out) };
     Ok((model, report))
 }
 
+/// The figures of fits on shuffled labels: what a fit can score without knowing anything.
+fn shuffled(maker: &Maker<'_>, split: &split::Split) -> Result<Vec<Evaluation>, TrainError> {
+    let some = |rows: &[usize]| -> Vec<usize> {
+        rows.iter().copied().step_by(rows.len().div_ceil(leaks::SHUFFLED_ROWS).max(1)).collect()
+    };
+    let (training, validation) = (some(&split.training), some(&split.validation));
+    let name_of = |row: usize| maker.names.get(usize::from(maker.labels[row])).map(String::as_str);
+    let once = |turn| {
+        let labels = leaks::shuffled(maker.labels, &training, maker.recipe.seed.wrapping_add(turn));
+        let blind = Maker { labels: &labels, ..*maker };
+        let model = blind.model(&blind.fit(&training), &vec![0.0; maker.names.len()], BTreeMap::new())?;
+        Ok(evaluate(&model, maker.data, validation.iter().copied(), name_of))
+    };
+    (0..leaks::SHUFFLES).map(once).collect()
+}
+
 /// What every fit of one training run shares.
+#[derive(Clone, Copy)]
 struct Maker<'a> {
     data: &'a Dataset,
     recipe: &'a Recipe,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::evaluate::{Evaluation, rounded};
 use super::fit::Fitted;
+use super::leaks::LeakTest;
 use super::split::Split;
 use crate::model::Model;
 
@@ -36,6 +37,8 @@ pub struct Report {
     pub validation: Evaluation,
     /// Macro-F1 on the same rows with every training row kept in place of prototypes.
     pub all_points_macro_f1: Option<f64>,
+    /// Tests for leaks.
+    pub leaks: Vec<LeakTest>,
     /// Novelty of each capture's flows to a fit without that capture, by label.
     pub left_out: BTreeMap<String, LeftOut>,
 }
@@ -86,6 +89,7 @@ impl Report {
             novelty_threshold: rounded(model.novelty_threshold()),
             validation,
             all_points_macro_f1: all_points.macro_f1,
+            leaks: Vec::new(),
             left_out,
         }
     }
