@@ -55,7 +55,7 @@ pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
                 },
                 None => None,
             };
-            let read = flow.and(side.unwrap_or(Ok(()))).and_then(|()| {
+            let read = flow.and_then(|()| side.unwrap_or(Ok(()))).and_then(|()| {
                 columns.numbers(&flow_table, &mut values)?;
                 push(&mut dataset, &values, (&flow_table, &columns), labels.as_ref())
             });

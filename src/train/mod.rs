@@ -12,7 +12,7 @@ mod random;
 mod report;
 mod split;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use fit::Sizes;
@@ -107,11 +107,16 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     }
     let split = split::by_time(data.scenarios().ids(), |row| data.row(row).iter().map(|&x| same(x)).collect());
     let benign = split.training.iter().filter(|&&row| grouped.rows[row] == fit::BENIGN);
-    let mut values: Vec<Vec<u32>> = benign.map(|&row| data.row(row).iter().map(|&x| same(x)).collect()).collect();
-    values.sort_unstable();
-    values.dedup();
-    if values.len() < LEAST_BENIGN {
-        return Err(TrainError::TooFew { distinct: values.len() });
+    let mut distinct: HashSet<Vec<u32>> = HashSet::new();
+    for &row in benign {
+        // Enough is enough: a set of all would be as large as the data.
+        if distinct.len() == LEAST_BENIGN {
+            break;
+        }
+        distinct.insert(data.row(row).iter().map(|&x| same(x)).collect());
+    }
+    if distinct.len() < LEAST_BENIGN {
+        return Err(TrainError::TooFew { distinct: distinct.len() });
     }
 
     let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows };
@@ -124,8 +129,11 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     let thresholds = alert_thresholds(&open, data, &split.validation, &grouped.rows);
     let sibling = maker.model(&fitted, &thresholds, BTreeMap::new())?;
     let validation = validate(&sibling);
-    let all_points =
-        validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?);
+    let all_points = if split.training.len() <= ALL_POINTS_ROWS {
+        validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?)
+    } else {
+        Evaluation::default()
+    };
 
     // The same recipe on every row.
     let every: Vec<usize> = (0..data.len()).collect();
@@ -280,6 +288,8 @@ const HOST_FEATURES: [&str; 3] = ["FWD Init Win Bytes", "Bwd Init Win Bytes", "F
 const NEIGHBOURS: usize = 3;
 /// Fewer distinct benign flows make neither quantiles nor a novelty threshold.
 const LEAST_BENIGN: usize = 10;
+/// Every training row against every validation row grows with the square: above this many the comparison is left out.
+const ALL_POINTS_ROWS: usize = 50_000;
 /// An alert needs at least half of the weight.
 const LEAST_SCORE: f32 = 0.5;
 /// One false alert in this many benign validation flows is allowed for each label.
