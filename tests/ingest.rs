@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use flowshrike::dataset::{self, Dataset, DatasetError, OnBadRow, Query};
 use flowshrike::features::FeatureId;
 use flowshrike::model::Model;
 use flowshrike::train::default_features;
@@ -453,4 +454,87 @@ fn evaluate_counts_skipped_rows_too() {
         "{said}"
     );
     assert_eq!(flowshrike(&args[..7]).status.code(), Some(1), "without leave it fails");
+}
+
+/// Reads files through the library: quicker than a run of the program, where only the reading matters.
+fn read(path: &str) -> Result<Dataset, DatasetError> {
+    let data = [PathBuf::from(path)];
+    let features = default_features();
+    dataset::read(&Query {
+        data: &data,
+        labels: None,
+        label_column: None,
+        features: &features,
+        on_bad_row: OnBadRow::Skip,
+    })
+}
+
+#[test]
+fn damaged_files_of_every_format_are_errors_or_skipped_rows_and_never_panics() {
+    let (folder, rows) = (Folder::new(), rows());
+    let plain = csv(&header(), &rows);
+    let path = folder.path("flows.parquet");
+    parquet(&PathBuf::from(&path), &header(), &rows, Codec::SNAPPY);
+    let columns = fs::read(&path).expect("a file");
+    let mut state = 11_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("64 bits") % below
+    };
+    for (name, whole) in [
+        ("flows.csv", plain.clone()),
+        ("flows.csv.gz", gzip(&plain)),
+        ("flows.jsonl", json_lines(&rows)),
+        ("flows.zip", zip(&[("flows.csv", &plain)])),
+        ("flows.parquet", columns),
+    ] {
+        for _ in 0..400 {
+            let mut damaged = whole.clone();
+            for _ in 0..=random(3) {
+                // As many in the last part, where archives and Parquet have their tables of contents.
+                let at = if random(2) == 0 {
+                    random(damaged.len())
+                } else {
+                    damaged.len() - 1 - random(damaged.len().min(2000))
+                };
+                damaged[at] ^= 1 << random(8);
+            }
+            if random(4) == 0 {
+                damaged.truncate(random(damaged.len()));
+            }
+            let path = folder.write(name, &damaged);
+            match read(&path) {
+                Ok(data) => assert!(data.len() as u64 + data.skipped().rows <= 2 * 240, "{name}"),
+                Err(error) => assert!(error.to_string().contains(name), "{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_are_read_in_the_memory_that_they_need() {
+    let folder = Folder::new();
+    // A long cell that nobody asks for: the text is five times what is kept of it.
+    let line = format!("{},{},0\n", "x".repeat(500), vec!["1.25"; 12].join(","));
+    let path = folder.path("flows.csv.gz");
+    let mut packer = GzEncoder::new(File::create(&path).expect("made"), Compression::fast());
+    packer.write_all(&csv(&[&["Flow ID"], &header()[..]].concat(), &[])).expect("packs");
+    for _ in 0..200 {
+        packer.write_all(line.repeat(1000).as_bytes()).expect("packs");
+    }
+    packer.finish().expect("packs");
+    let before = peak_kib();
+    let data = read(&path).expect("reads");
+    assert_eq!((data.len(), data.row(199_999)[11], data.labels().distinct().len()), (200_000, 1.25, 1));
+    // 8 bytes a value and 8 a row, at most twice while a vector grows; the text would be 110 MB.
+    let needed = 200_000 * (12 * 8 + 8) / 1024;
+    let grown = peak_kib().saturating_sub(before);
+    assert!(grown < 2 * needed + 8 * 1024, "{grown} KiB more, where the rows need {needed}");
+}
+
+/// The most memory that this process has had.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
