@@ -515,7 +515,7 @@ fn damaged_files_of_every_format_are_errors_or_skipped_rows_and_never_panics() {
 fn many_rows_are_read_in_the_memory_that_they_need() {
     let folder = Folder::new();
     // A long cell that nobody asks for: the text is five times what is kept of it.
-    let line = format!("{},{},0\n", "x".repeat(500), vec!["1.25"; 12].join(","));
+    let line = format!("{},{},0\n", "x".repeat(500), ["1.25"; 12].join(","));
     let path = folder.path("flows.csv.gz");
     let mut packer = GzEncoder::new(File::create(&path).expect("made"), Compression::fast());
     packer.write_all(&csv(&[&["Flow ID"], &header()[..]].concat(), &[])).expect("packs");
