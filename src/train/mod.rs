@@ -332,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn many_rows_are_fitted_on_a_sample_and_not_held_against_each_other() {
+        let mut data = Dataset::new(default_features());
+        for n in 0..70_000_u32 {
+            let (label, shift) = if n % 10 == 3 { ("2", 100_000.0) } else { ("0", 0.0) };
+            data.push(&[f64::from(n * 7919 % 70_001) + shift; 12], label, if n < 35_000 { "a" } else { "b" });
+        }
+        let sizes = Sizes { rows: 500, benign: 8, attacks: 8, ..Sizes::default() };
+        let (model, report) = train(&data, &Recipe { sizes, ..Recipe::default() }).expect("a model");
+        assert_eq!((report.training_flows, report.validation.flows), (52_500, 17_500));
+        assert_eq!((report.all_points_macro_f1, model.parts().points.len()), (None, 16));
+        assert!(report.left_out.values().all(|label| label.flows <= 500));
+    }
+
+    #[test]
     fn zero_and_minus_zero_and_what_is_not_finite_are_the_same() {
         assert!([-0.0, f64::NAN, f64::INFINITY].iter().all(|&x| same(x) == same(0.0)));
         assert_ne!(same(1.0), same(2.0));

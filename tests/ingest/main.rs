@@ -1,152 +1,25 @@
 //! Labelled flows from outside: the built program on the same rows in every format, on damaged files, and on rows that
 //! cannot be read.
 
-use std::fmt::Write as _;
+mod formats;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use flowshrike::dataset::{self, Dataset, DatasetError, OnBadRow, Query};
-use flowshrike::features::FeatureId;
 use flowshrike::model::Model;
 use flowshrike::train::default_features;
+use formats::{csv, gzip, header, json_lines, parquet, rows, zip};
 use parquet::basic::Compression as Codec;
 use parquet::basic::ZstdLevel;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 use serde_json::{Value, json};
-use zip::write::{SimpleFileOptions, ZipWriter};
 
 fn flowshrike(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
-
-/// Made-up flows as text cells: twelve features, then the label; benign and reconnaissance.
-fn rows() -> Vec<Vec<String>> {
-    let mut state = 7_u64;
-    let mut noise = move |spread: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % spread
-    };
-    let mut row = |n: u64| {
-        let label = if n % 5 == 4 { 2 } else { 0 };
-        let mut cells: Vec<String> = (0..default_features().len() as u64)
-            .map(|column| match (noise(40), label) {
-                (0, 0) => "NaN".to_owned(),
-                (1, 0) => format!("{}.{:03}E3", noise(9), noise(1000)),
-                (_, 0) => format!("{}.{:02}", column * 10 + noise(40), noise(100)),
-                _ => (1000 + noise(30)).to_string(),
-            })
-            .collect();
-        cells.push(label.to_string());
-        cells
-    };
-    (0..240).map(&mut row).collect()
-}
-
-fn header() -> Vec<&'static str> {
-    default_features().iter().map(|id| id.feature().column).chain(["Label"]).collect()
-}
-
-fn csv(header: &[&str], rows: &[Vec<String>]) -> Vec<u8> {
-    let mut text = header.join(",") + "\n";
-    for row in rows {
-        writeln!(text, "{}", row.join(",")).expect("written");
-    }
-    text.into_bytes()
-}
-
-/// As `extract --format jsonl` writes: schema keys, `null` for what is no number.
-fn json_lines(rows: &[Vec<String>]) -> Vec<u8> {
-    let mut text = String::new();
-    for row in rows {
-        let features = default_features();
-        let mut members: Vec<String> = features.iter().zip(row).map(|(id, cell)| member(*id, cell)).collect();
-        members.push(format!("\"label\":{}", row[features.len()]));
-        writeln!(text, "{{\"flow_key\":\"x\",{}}}", members.join(",")).expect("written");
-    }
-    text.into_bytes()
-}
-
-fn member(id: FeatureId, cell: &str) -> String {
-    let value = if cell == "NaN" { "null" } else { cell };
-    format!("\"{}\":{value}", id.feature().key)
-}
-
-fn parquet(path: &PathBuf, header: &[&str], rows: &[Vec<String>], codec: Codec) {
-    let (label, features) = header.split_last().expect("columns");
-    // Columns that nobody asks for stand between, in an order of their own.
-    let fields: String = features.iter().rev().map(|name| format!("optional double {};", safe(name))).collect();
-    let schema = format!("message flows {{ required binary who (UTF8); {fields} required binary {label} (UTF8); }}");
-    // The schema language has no names with blanks: they are put in afterwards.
-    let schema = Arc::new(parse_message_type(&schema).expect("a schema"));
-    let named = renamed(&schema, features);
-    let properties = WriterProperties::builder().set_compression(codec).set_max_row_group_row_count(Some(100)).build();
-    let mut writer =
-        SerializedFileWriter::new(File::create(path).expect("made"), named, Arc::new(properties)).expect("a writer");
-    for part in rows.chunks(100) {
-        let mut group = writer.next_row_group().expect("a group");
-        let mut at = 0;
-        while let Some(mut column) = group.next_column().expect("a column") {
-            let width = features.len();
-            if at == 0 || at == width + 1 {
-                let text = |row: &Vec<String>| ByteArray::from(row[width].as_str());
-                let values: Vec<ByteArray> = part.iter().map(text).collect();
-                column.typed::<ByteArrayType>().write_batch(&values, None, None).expect("written");
-            } else {
-                let cells = part.iter().map(|row| row[width - at].as_str());
-                let levels: Vec<i16> = cells.clone().map(|cell| i16::from(cell != "NaN")).collect();
-                let values: Vec<f64> =
-                    cells.filter(|cell| *cell != "NaN").map(|cell| cell.parse().expect("a number")).collect();
-                column.typed::<DoubleType>().write_batch(&values, Some(&levels), None).expect("written");
-            }
-            column.close().expect("closed");
-            at += 1;
-        }
-        group.close().expect("closed");
-    }
-    writer.close().expect("closed");
-}
-
-fn safe(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-}
-
-fn renamed(schema: &parquet::schema::types::Type, features: &[&str]) -> Arc<parquet::schema::types::Type> {
-    use parquet::basic::{Repetition, Type as Physical};
-    use parquet::schema::types::Type;
-    let fields = schema.get_fields().iter().map(|field| {
-        let name = features.iter().find(|name| safe(name) == field.name());
-        name.map_or_else(
-            || Arc::clone(field),
-            |name| {
-                let field = Type::primitive_type_builder(name, Physical::DOUBLE).with_repetition(Repetition::OPTIONAL);
-                Arc::new(field.build().expect("a field"))
-            },
-        )
-    });
-    Arc::new(Type::group_type_builder("flows").with_fields(fields.collect()).build().expect("a schema"))
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(bytes).expect("packs");
-    packer.finish().expect("packs")
-}
-
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        writer.start_file(*name, SimpleFileOptions::default()).expect("a member");
-        writer.write_all(bytes).expect("packs");
-    }
-    writer.finish().expect("packs").into_inner()
 }
 
 struct Folder(tempfile::TempDir);
@@ -433,6 +306,23 @@ fn an_open_quotation_mark_does_not_take_the_rest_of_the_file_into_memory() {
         said.contains("flows.csv: line 242: a row of more than 1024 KiB: is a quotation mark left open?"),
         "{said}"
     );
+}
+
+#[test]
+fn the_label_may_be_the_capture() {
+    let folder = Folder::new();
+    let name = |cell: &String| if cell == "2" { "recon" } else { "benign" }.to_owned();
+    let rows: Vec<Vec<String>> = rows().into_iter().map(|row| [&row[..12], &[name(&row[12])]].concat()).collect();
+    let columns = [&header()[..12], &["Scenario"]].concat();
+    let model = folder.model(&[&folder.write("a.csv", &csv(&columns, &rows))], &["--label-column", "scenario"]);
+    let lines: String = (String::from_utf8(csv(&columns, &rows)).expect("text").lines().skip(1))
+        .map(|line| {
+            let cells = line.split(',').zip(&columns);
+            let members: Vec<String> = cells.map(|(cell, name)| format!("\"{name}\":\"{cell}\"")).collect();
+            format!("{{{}}}\n", members.join(","))
+        })
+        .collect();
+    assert!(folder.model(&[&folder.write("a.jsonl", lines.as_bytes())], &["--label-column", "scenario"]) == model);
 }
 
 #[test]
