@@ -17,6 +17,8 @@ use formats::{csv, gzip, header, json_lines, parquet, rows, zip};
 use parquet::basic::Compression as Codec;
 use parquet::basic::ZstdLevel;
 use serde_json::{Value, json};
+use zip::CompressionMethod;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 fn flowshrike(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
@@ -254,11 +256,12 @@ fn a_skipped_row_skips_its_label_and_a_bad_label_its_row() {
     };
     let mut bad_flows = flows.clone();
     bad_flows[9][3] = "?".to_owned();
+    bad_flows[30].truncate(5);
     let mut bad_labels = labels.clone();
     bad_labels[20] = vec!["\" \"".to_owned()];
     let skipped = with(&bad_flows, &bad_labels, &["--on-bad-row", "skip"]);
     let but = |rows: &[Vec<String>]| -> Vec<Vec<String>> {
-        (0..).zip(rows).filter(|(at, _)| ![9, 20].contains(at)).map(|(_, row)| row.clone()).collect()
+        (0..).zip(rows).filter(|(at, _)| ![9, 20, 30].contains(at)).map(|(_, row)| row.clone()).collect()
     };
     assert!(with(&but(&flows), &but(&labels), &[]) == skipped);
 
@@ -277,22 +280,27 @@ fn a_file_that_is_cut_is_an_error_and_not_a_short_data_set() {
     let path = folder.path("whole.parquet");
     parquet(&PathBuf::from(&path), &header(), &rows, Codec::SNAPPY);
     let columns = fs::read(&path).expect("a file");
-    let archive = zip(&[("flows.csv", &plain)]);
-    for (name, whole) in [("flows.csv.gz", gzip(&plain)), ("flows.zip", archive.clone()), ("flows.parquet", columns)] {
+    for (name, whole) in
+        [("flows.csv.gz", gzip(&plain)), ("flows.zip", zip(&[("flows.csv", &plain)])), ("flows.parquet", columns)]
+    {
         for keep in [whole.len() - 4, whole.len() / 2, 40] {
             let path = folder.write(name, &whole[..keep]);
             let said = folder.refusal(&[&path], &["--on-bad-row", "skip"]);
             assert!(said.contains(name), "{said}");
         }
     }
-    // Damage inside: the check sum of the archive tells.
-    let mut damaged = archive;
-    let plain_start = zip(&[("flows.csv", b"")]).len();
-    for byte in damaged.iter_mut().skip(plain_start).take(200) {
-        *byte ^= 0x55;
-    }
+    // Damage inside that unpacks well: the archive's check sum tells.
+    let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    writer.start_file("flows.csv", stored).expect("a member");
+    writer.write_all(&plain).expect("packs");
+    let mut damaged = writer.finish().expect("packs").into_inner();
+    let digit = damaged.iter().rposition(|byte| *byte == b'2').expect("a label");
+    assert!(folder.train(&[&folder.write("flows.zip", &damaged)], &[]).status.success());
+    fs::remove_file(folder.path("model.fsm")).expect("removed");
+    damaged[digit] = b'0';
     let said = folder.refusal(&[&folder.write("flows.zip", &damaged)], &["--on-bad-row", "skip"]);
-    assert!(said.contains("flows.zip/flows.csv"), "{said}");
+    assert!(said.contains("flows.zip/flows.csv: cannot be read: damaged"), "{said}");
 }
 
 #[test]
