@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-if [[ ${#targets[@]} == 0 ]]; then targets=(frame flow_table); fi
+if [[ ${#targets[@]} == 0 ]]; then targets=(frame flow_table labelled_flows); fi
 
 .ci/setup.sh fuzz
 

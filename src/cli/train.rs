@@ -79,6 +79,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         about: args.about.clone(),
         ..Recipe::default()
     };
+    if data.len() > recipe.sizes.rows {
+        eprintln!(
+            "note      a label with more than {0} flows is fitted on {0} of them, evenly taken",
+            recipe.sizes.rows
+        );
+    }
     let (model, report) = train::train(&data, &recipe)?;
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;

@@ -38,7 +38,9 @@ enum Place {
 pub(super) fn parts(path: &Path) -> Result<(Vec<Part>, Vec<PathBuf>), DatasetError> {
     let io = |source| DatasetError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io)?;
-    let start = start_of(&mut file).map_err(io)?;
+    // A pipe is read once: it is text, or it is refused.
+    let is_file = file.metadata().map_err(io)?.is_file();
+    let start = if is_file { start_of(&mut file).map_err(io)? } else { Vec::new() };
     if !ZIP.iter().any(|magic| start.starts_with(magic)) {
         return Ok((vec![Part { path: path.to_owned(), place: Place::File }], Vec::new()));
     }
@@ -97,10 +99,12 @@ impl Part {
         match &self.place {
             Place::File => {
                 let mut file = File::open(&self.path)?;
-                let start = start_of(&mut file)?;
-                file.rewind()?;
-                if start.starts_with(PARQUET) {
-                    return Ok(Box::new(Parquet::open(file)?));
+                if file.metadata()?.is_file() {
+                    let start = start_of(&mut file)?;
+                    file.rewind()?;
+                    if start.starts_with(PARQUET) {
+                        return Ok(Box::new(Parquet::open(file)?));
+                    }
                 }
                 text(Box::new(BufReader::new(file)))
             }
@@ -128,7 +132,9 @@ fn text(mut stream: Box<dyn BufRead>) -> Result<Box<dyn Table>, Trouble> {
         stream = Box::new(Cursor::new(start.clone()).chain(stream));
     }
     if start.starts_with(PARQUET) || start.starts_with(GZIP) || ZIP.iter().any(|magic| start.starts_with(magic)) {
-        return Err(Trouble::Other("a packed table that is packed again: unpack it first".to_owned()));
+        return Err(Trouble::Other(
+            "Parquet and archives are read from a file of their own: unpack it first".to_owned(),
+        ));
     }
     let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&start);
     if text.trim_ascii_start().starts_with(b"{") {

@@ -19,10 +19,12 @@ use super::table::{Cell, ROW_BYTES, Step, Table, Trouble, shortened};
 pub(super) struct JsonLines {
     stream: Box<dyn BufRead>,
     columns: Vec<String>,
-    /// Position among the chosen columns, by name.
-    chosen: HashMap<String, usize>,
-    /// The chosen columns' values in this row.
+    /// Position among the cells of each member that is asked for, by name.
+    wanted: HashMap<String, usize>,
+    /// Those members' values in this row.
     cells: Vec<Value>,
+    /// Position among the cells of each chosen column: one column may be asked for twice.
+    order: Vec<usize>,
     text: String,
     line: u64,
     /// Whether the line in `text` has not been given as a row yet: the first, which was read for its names.
@@ -49,8 +51,9 @@ impl JsonLines {
         let mut lines = Self {
             stream,
             columns: Vec::new(),
-            chosen: HashMap::new(),
+            wanted: HashMap::new(),
             cells: Vec::new(),
+            order: Vec::new(),
             text: String::new(),
             line: 0,
             fresh: true,
@@ -110,9 +113,11 @@ impl Table for JsonLines {
     }
 
     fn choose(&mut self, columns: &[usize]) -> Result<(), Trouble> {
-        let names = columns.iter().filter_map(|&column| self.columns.get(column));
-        self.chosen = names.enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        self.cells = vec![Value::default(); columns.len()];
+        for name in columns.iter().filter_map(|&column| self.columns.get(column)) {
+            let next = self.wanted.len();
+            self.order.push(*self.wanted.entry(name.clone()).or_insert(next));
+        }
+        self.cells = vec![Value::default(); self.wanted.len()];
         Ok(())
     }
 
@@ -128,7 +133,7 @@ impl Table for JsonLines {
             cell.kind = Kind::Missing;
         }
         let mut twice = None;
-        let members = Members { chosen: &self.chosen, cells: &mut self.cells, twice: &mut twice };
+        let members = Members { wanted: &self.wanted, cells: &mut self.cells, twice: &mut twice };
         let read = with_quoted_constants(&self.text);
         let mut reader = serde_json::Deserializer::from_str(&read);
         let read = reader.deserialize_map(members).and_then(|()| reader.end());
@@ -139,7 +144,7 @@ impl Table for JsonLines {
             return bad(Some(name), "there twice".to_owned());
         }
         let missing =
-            self.chosen.iter().filter(|(_, at)| self.cells.get(**at).is_none_or(|cell| cell.kind == Kind::Missing));
+            self.wanted.iter().filter(|(_, at)| self.cells.get(**at).is_none_or(|cell| cell.kind == Kind::Missing));
         // The map has no order: the first by name is the one to tell.
         match missing.map(|(name, _)| name).min() {
             Some(name) => bad(Some(name.clone()), "not in this object".to_owned()),
@@ -152,7 +157,7 @@ impl Table for JsonLines {
     }
 
     fn cell(&self, chosen: usize) -> Cell<'_> {
-        match self.cells.get(chosen) {
+        match self.order.get(chosen).and_then(|&at| self.cells.get(at)) {
             Some(Value { kind: Kind::Text, text }) => Cell::Text(text),
             _ => Cell::Null,
         }
@@ -177,9 +182,9 @@ impl<'de> Visitor<'de> for Names<'_> {
     }
 }
 
-/// Takes the values of the chosen members.
+/// Takes the values of the members that are asked for.
 struct Members<'a> {
-    chosen: &'a HashMap<String, usize>,
+    wanted: &'a HashMap<String, usize>,
     cells: &'a mut [Value],
     twice: &'a mut Option<String>,
 }
@@ -193,7 +198,7 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-            let wanted = self.chosen.get(name.trim()).and_then(|&at| self.cells.get_mut(at));
+            let wanted = self.wanted.get(name.trim()).and_then(|&at| self.cells.get_mut(at));
             let Some(cell) = wanted else {
                 map.next_value::<IgnoredAny>()?;
                 continue;

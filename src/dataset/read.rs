@@ -44,6 +44,9 @@ pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
         if columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
             return Err(DatasetError::NoLabels { path: part.path, wanted: wanted(query.label_column) });
         }
+        if labels.as_ref().is_none_or(|side| side.columns.label.is_none()) && is_flow_log(&flow_table) {
+            dataset.notes.push(format!("{}: a flow log, whose labels are a model's verdicts", part.path.display()));
+        }
         agree(&mut first, &part.path, &columns)?;
         note_differences(&mut dataset.notes, &part.path, &columns);
         while let Some(flow) = flow_table.step()? {
@@ -174,6 +177,11 @@ pub(super) fn note_differences(notes: &mut Vec<String>, path: &Path, columns: &C
     for (feature, how) in &columns.differences {
         notes.push(format!("{}: `{feature}` is {}'s: {how}", path.display(), aliases::OLDER));
     }
+}
+
+/// Whether the rows are those of `--flows`: their label is what a model said.
+fn is_flow_log(opened: &Opened) -> bool {
+    ["score", "novelty", "novel"].iter().all(|name| opened.table.columns().iter().any(|held| held == name))
 }
 
 fn count_rest(table: &mut Opened) -> Result<u64, DatasetError> {

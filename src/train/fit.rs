@@ -8,6 +8,8 @@ use crate::model::transform::{QuantileMap, Transform};
 /// Sizes and rules of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
+    /// Rows of each label that a fit looks at, at most; of more, as many are taken evenly.
+    pub rows: usize,
     /// Quantiles of each feature.
     pub knots: usize,
     /// Prototypes of benign flows.
@@ -21,6 +23,7 @@ pub struct Sizes {
 impl Default for Sizes {
     fn default() -> Self {
         Self {
+            rows: FIT_ROWS,
             knots: crate::model::transform::DEFAULT_KNOTS,
             benign: BENIGN_PROTOTYPES,
             attacks: ATTACK_PROTOTYPES,
@@ -65,6 +68,8 @@ impl<'a> Rows<'a> {
 
 /// Fits everything on the chosen rows.
 pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, seed: u64) -> Fitted {
+    let chosen = sampled(rows, labels, sizes.rows);
+    let rows = &Rows { chosen: &chosen, ..*rows };
     let transform = rows.transform(sizes.knots);
     let by_label: Vec<Vec<Vec<f32>>> =
         (0..labels).map(|label| points(&transform, rows.data, rows.of(label as u16))).collect();
@@ -86,6 +91,23 @@ pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, seed: u64) -> F
     }
     leave_captures_out(rows, sizes, seed, &mut fitted);
     fitted
+}
+
+/// The chosen rows in their order, thinned out evenly to at most `most` of each label.
+fn sampled(rows: &Rows<'_>, labels: usize, most: usize) -> Vec<usize> {
+    let mut counts = vec![0_usize; labels];
+    for &row in rows.chosen {
+        counts[usize::from(rows.labels[row])] += 1;
+    }
+    let mut seen = vec![0_usize; labels];
+    let keep = |row: &usize| {
+        let label = usize::from(rows.labels[*row]);
+        let (at, count) = (seen[label], counts[label]);
+        seen[label] += 1;
+        // The row with which the sample's share of the label reaches the next whole number.
+        count <= most || (at + 1) * most / count > at * most / count
+    };
+    rows.chosen.iter().copied().filter(keep).collect()
 }
 
 /// Distances of each capture's flows to the benign prototypes of the others, and the threshold from its benign ones.
@@ -180,6 +202,8 @@ const ATTACK_PROTOTYPES: usize = 140;
 const NOVELTY_TAIL: f64 = 0.01;
 /// Blocks of a data set that is one capture.
 const BLOCKS: usize = 5;
+/// Quantiles, prototypes and novelty no longer move with more rows, and the fit's time and memory stay bounded.
+const FIT_ROWS: usize = 50_000;
 /// Keeps the random numbers of the left-out fits apart from those of the model's.
 const CAPTURES: u64 = 0xca97_0000;
 
@@ -201,6 +225,20 @@ mod tests {
         let of = |values: &mut [f32], share| quantile(values, share);
         assert_eq!([of(&mut values, 0.0), of(&mut values, 0.5), of(&mut values, 1.0)], [1.0, 2.5, 4.0]);
         assert_eq!(of(&mut [], 0.5), 0.0);
+    }
+
+    #[test]
+    fn a_label_of_many_rows_is_thinned_out_evenly_and_others_are_left_whole() {
+        let data = Dataset::new(Vec::new());
+        let labels: Vec<u16> = (0..1000).map(|row| u16::from(row % 10 == 3)).collect();
+        let chosen: Vec<_> = (0..1000).collect();
+        let rows = Rows { data: &data, labels: &labels, chosen: &chosen };
+        assert_eq!(sampled(&rows, 2, 900), chosen);
+        let some = sampled(&rows, 2, 100);
+        assert_eq!(some.iter().filter(|&&row| labels[row] == 1).count(), 100, "not more than asked: all");
+        let benign: Vec<_> = some.iter().filter(|&&row| labels[row] == 0).collect();
+        assert_eq!(benign.len(), 100);
+        assert!(some.is_sorted() && benign.windows(2).all(|two| (9..=11).contains(&(two[1] - two[0]))), "{benign:?}");
     }
 
     #[test]

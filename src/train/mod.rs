@@ -13,7 +13,7 @@ mod random;
 mod report;
 mod split;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use fit::Sizes;
@@ -109,11 +109,16 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     }
     let split = split::by_time(data.scenarios().ids(), |row| data.row(row).iter().map(|&x| same(x)).collect());
     let benign = split.training.iter().filter(|&&row| grouped.rows[row] == fit::BENIGN);
-    let mut values: Vec<Vec<u32>> = benign.map(|&row| data.row(row).iter().map(|&x| same(x)).collect()).collect();
-    values.sort_unstable();
-    values.dedup();
-    if values.len() < LEAST_BENIGN {
-        return Err(TrainError::TooFew { distinct: values.len() });
+    let mut distinct: HashSet<Vec<u32>> = HashSet::new();
+    for &row in benign {
+        // Enough is enough: a set of all would be as large as the data.
+        if distinct.len() == LEAST_BENIGN {
+            break;
+        }
+        distinct.insert(data.row(row).iter().map(|&x| same(x)).collect());
+    }
+    if distinct.len() < LEAST_BENIGN {
+        return Err(TrainError::TooFew { distinct: distinct.len() });
     }
 
     let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows };
@@ -126,8 +131,11 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     let thresholds = alert_thresholds(&open, data, &split.validation, &grouped.rows);
     let sibling = maker.model(&fitted, &thresholds, BTreeMap::new())?;
     let validation = validate(&sibling);
-    let all_points =
-        validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?);
+    let all_points = if split.training.len() <= ALL_POINTS_ROWS {
+        validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?)
+    } else {
+        Evaluation::default()
+    };
 
     let leaks = vec![
         leaks::capture_by_one_column(data, |row| grouped.rows[row] == fit::BENIGN, &split),
@@ -306,6 +314,8 @@ const HOST_FEATURES: [&str; 3] = ["FWD Init Win Bytes", "Bwd Init Win Bytes", "F
 const NEIGHBOURS: usize = 3;
 /// Fewer distinct benign flows make neither quantiles nor a novelty threshold.
 const LEAST_BENIGN: usize = 10;
+/// Every training row against every validation row grows with the square: above this many the comparison is left out.
+const ALL_POINTS_ROWS: usize = 50_000;
 /// An alert needs at least half of the weight.
 const LEAST_SCORE: f32 = 0.5;
 /// One false alert in this many benign validation flows is allowed for each label.
@@ -345,6 +355,20 @@ mod tests {
         assert!(matches!(train(&data, &Recipe::default()), Err(TrainError::NoBenign)));
         (0..8).for_each(|n| data.push(&[f64::from(n); 12], "0", "a"));
         assert!(matches!(train(&data, &Recipe::default()), Err(TrainError::TooFew { .. })));
+    }
+
+    #[test]
+    fn many_rows_are_fitted_on_a_sample_and_not_held_against_each_other() {
+        let mut data = Dataset::new(default_features());
+        for n in 0..70_000_u32 {
+            let (label, shift) = if n % 10 == 3 { ("2", 100_000.0) } else { ("0", 0.0) };
+            data.push(&[f64::from(n * 7919 % 70_001) + shift; 12], label, if n < 35_000 { "a" } else { "b" });
+        }
+        let sizes = Sizes { rows: 500, benign: 8, attacks: 8, ..Sizes::default() };
+        let (model, report) = train(&data, &Recipe { sizes, ..Recipe::default() }).expect("a model");
+        assert_eq!((report.training_flows, report.validation.flows), (52_500, 17_500));
+        assert_eq!((report.all_points_macro_f1, model.parts().points.len()), (None, 16));
+        assert!(report.left_out.values().all(|label| label.flows <= 500));
     }
 
     #[test]

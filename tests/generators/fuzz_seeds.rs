@@ -1,25 +1,32 @@
 //! Writes first inputs for the fuzz targets: `cargo run --example fuzz-seeds -- fuzz/corpus`.
 //!
 //! Frames of every link type and transport for `frame`, after the two bytes that its target reads first (link type,
-//! bytes beyond the capture); bytes of several lengths for `flow_table`, which makes its own structure from them.
+//! bytes beyond the capture); bytes of several lengths for `flow_table`, which makes its own structure from them; small
+//! tables of the text formats, packed and not, for `labelled_flows`.
 
 #[path = "../util/mod.rs"]
 mod util;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use util::random::Random;
 use util::traffic::{Link, Side, Traffic};
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 fn main() -> ExitCode {
     let Some(corpus) = std::env::args_os().nth(1).map(PathBuf::from) else {
         eprintln!("usage: fuzz-seeds FOLDER");
         return ExitCode::from(2);
     };
-    match frames(&corpus.join("frame")).and_then(|()| stories(&corpus.join("flow_table"))) {
+    let written = frames(&corpus.join("frame"))
+        .and_then(|()| stories(&corpus.join("flow_table")))
+        .and_then(|()| tables(&corpus.join("labelled_flows")));
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cannot write below {}: {error}", corpus.display());
@@ -64,6 +71,24 @@ fn stories(folder: &Path) -> io::Result<()> {
     for length in [32, 128, 512, 2_048] {
         let story: Vec<u8> = (0..length).map(|_| u8::try_from(random.between(0, 255)).unwrap_or(0)).collect();
         fs::write(folder.join(format!("seed-{length}")), story)?;
+    }
+    Ok(())
+}
+
+fn tables(folder: &Path) -> io::Result<()> {
+    let csv = b"Flow Duration,SYN Flag Cnt,Scenario,Label\n1.5E3,1,a,0\nNaN,\"2\",b,2\n";
+    let lines = b"{\"flow_duration\":1,\"syn_flag_count\":NaN,\"label\":\"0\"}\n{\"flow_duration\":null,\"syn_flag_count\":2,\"label\":2}\n";
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(csv)?;
+    let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
+    for (name, text) in [("a.csv", &csv[..]), ("b.jsonl", &lines[..])] {
+        zip.start_file(name, SimpleFileOptions::default())?;
+        zip.write_all(text)?;
+    }
+    fs::create_dir_all(folder)?;
+    let zip = zip.finish()?.into_inner();
+    for (name, bytes) in [("csv", &csv[..]), ("jsonl", &lines[..]), ("gzip", &gzip.finish()?), ("zip", &zip)] {
+        fs::write(folder.join(format!("seed-{name}")), bytes)?;
     }
     Ok(())
 }
