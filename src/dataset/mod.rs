@@ -1,9 +1,11 @@
 //! Labelled flows: rows of feature values, each with its label and the capture that it came from.
 //!
-//! [`csv`](mod@csv) reads them; `train` and `evaluate` use them. Only the columns that are asked for are kept, so that memory is
+//! [`csv`](mod@csv) reads them; `train` and `evaluate` use them. [`rules`] say which label a flow gets. Only the columns that are asked for are kept, so that memory is
 //! 8 bytes a value and a few a row.
 
 pub mod csv;
+pub mod rules;
+pub mod timestamp;
 
 pub use csv::{DatasetError, Query, read};
 
