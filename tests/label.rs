@@ -320,6 +320,8 @@ fn wrong_rules_and_wrong_flows_are_named_with_their_place() {
         (vec![&flows, "--merge"], 2, "--merge is for captures"),
         (vec![&flows, "--format", "jsonl"], 2, "--format jsonl is for captures"),
         (vec![&flows, "--output", &flows], 2, "it would be overwritten"),
+        (vec![&flows, "--output", &folder.path("rules.yaml")], 2, "rules.yaml is given twice"),
+        (vec![&flows, "--output", &folder.path("new"), "--report", &folder.path("new")], 2, "new is given twice"),
         (vec!["-"], 2, "need a file that can be read twice"),
         (vec![&flows, &other], 1, "other.csv: no column"),
     ] {

@@ -82,6 +82,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let rules = Rules::parse(&text).map_err(|error| Usage(format!("{}:{error}", path.display())))?;
     args.inputs.spare(args.output.as_deref())?;
     args.inputs.spare(args.report.as_deref())?;
+    for (one, other) in [(&args.output, &args.rules), (&args.report, &args.rules), (&args.report, &args.output)] {
+        if let (Some(one), Some(other)) = (one, other)
+            && (one == other || one.canonicalize().ok().is_some_and(|path| other.canonicalize().ok() == Some(path)))
+        {
+            bail!(Usage(format!("{} is given twice: it would be overwritten", one.display())));
+        }
+    }
     let mut labelling = Labelling::new(&rules, args.drop_unlabelled);
     let mut ran = None;
     match kind(&args.inputs.files)? {
