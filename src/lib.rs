@@ -3,6 +3,7 @@
 //! # Layout
 //! The modules stand in the order in which a packet travels; each imports only from those above it.
 //! - [`mod@time`] holds microseconds.
+//! - `yaml` reads YAML as a tree of texts that know their line.
 //! - [`packet`] makes one small value of frame bytes.
 //! - [`flow`] has five-tuples, per-flow state, timers, the bounded table.
 //! - [`features`] has the CICFlowMeter columns, from one schema table.
@@ -20,6 +21,8 @@
 //! - [`cli`] has the commands.
 
 pub mod time;
+
+mod yaml;
 
 pub mod packet;
 

@@ -117,6 +117,36 @@ impl Civil {
 }
 
 impl Civil {
+    /// The time since the epoch; `None` for a date that the calendar has not, or a time of day that the clock has not.
+    ///
+    /// Civil date to days by Howard Hinnant's `days_from_civil`. A leap second is none of this calendar.
+    #[must_use]
+    pub fn to_micros(&self) -> Option<Micros> {
+        let Self { year, month, day, hour, minute, second, micros } = *self;
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days_of_month = match month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        // Years beyond would leave the range of microseconds.
+        if !(1..=days_of_month).contains(&day) || !(-99_999..=99_999).contains(&year) {
+            return None;
+        }
+        if hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+            return None;
+        }
+        let shifted = if month <= 2 { year - 1 } else { year };
+        let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+        let march_month = i64::from(month + 9) % 12;
+        let of_year = (153 * march_month + 2) / 5 + i64::from(day) - 1;
+        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+        let seconds = days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
+        Some(Micros(seconds * 1_000_000 + i64::from(micros)))
+    }
+
     /// What `Display` writes, for a year of four digits: without the formatter, which takes longer than the rest of a
     /// line of text.
     #[must_use]
@@ -160,7 +190,29 @@ mod tests {
         ] {
             let civil = Micros(micros).civil();
             assert_eq!(civil.to_string(), text);
+            assert_eq!(civil.to_micros(), Some(Micros(micros)));
             assert_eq!(civil.ascii().map(|ascii| ascii.to_vec()), Some(text.as_bytes().to_vec()));
+        }
+    }
+
+    #[test]
+    fn dates_go_to_micros_and_back_and_others_are_none() {
+        for day in -40_000..60_000 {
+            let time = Micros(day * 86_400_000_000 + 12_345_678_901);
+            assert_eq!(time.civil().to_micros(), Some(time));
+        }
+        let date = Civil { year: 2023, month: 2, day: 28, hour: 23, minute: 59, second: 59, micros: 999_999 };
+        assert!(date.to_micros().is_some());
+        for wrong in [
+            Civil { day: 29, ..date },
+            Civil { day: 0, ..date },
+            Civil { month: 0, ..date },
+            Civil { month: 13, ..date },
+            Civil { hour: 24, ..date },
+            Civil { second: 60, ..date },
+            Civil { year: i64::MAX, ..date },
+        ] {
+            assert_eq!(wrong.to_micros(), None, "{wrong:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The layers, top first, in the order of `src/lib.rs`. Modules of one row do not import each other unless
 /// [`WITHIN_A_ROW`] says so.
 const LAYERS: &[&[&str]] = &[
-    &["time", "units"],
+    &["time", "units", "yaml"],
     &["packet"],
     &["flow"],
     &["features"],
@@ -34,7 +34,7 @@ const WITHIN_A_ROW: &[(&str, &str, &str)] = &[
 ];
 
 /// Core layers import nothing that does I/O: these paths of the standard library may not appear in them.
-const CORE: &[&str] = &["time", "units", "packet", "flow", "features", "taxonomy", "model", "alert"];
+const CORE: &[&str] = &["time", "units", "yaml", "packet", "flow", "features", "taxonomy", "model", "alert"];
 const NOT_IN_CORE: &[&str] =
     &["std::fs", "std::thread", "std::process", "std::env", "std::time::Instant", "std::time::SystemTime"];
 

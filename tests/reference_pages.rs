@@ -15,6 +15,11 @@ fn the_metrics_page_is_current() {
     current("metrics.md", &metrics.reference_page());
 }
 
+#[test]
+fn the_taxonomy_page_is_current() {
+    current("taxonomy.md", &flowshrike::taxonomy::reference_page());
+}
+
 fn current(name: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -124,7 +124,14 @@ const fn category(stage: Stage) -> &'static str {
     match stage {
         Stage::Benign => "Not Suspicious Traffic",
         Stage::Recon => "Attempted Information Leak",
+        Stage::BruteForce => "Attempted User Privilege Gain",
         Stage::Exploit => "Web Application Attack",
+        Stage::Lateral => "Targeted Malicious Activity was Detected",
+        Stage::CommandAndControl => "Malware Command and Control Activity Detected",
+        Stage::Tunnel => "Detection of a Non-Standard Protocol or Event",
+        Stage::Exfiltration => "Large Scale Information Leak",
+        Stage::DenialOfService => "Attempted Denial of Service",
+        Stage::Mining => "Crypto Currency Mining Activity Detected",
         Stage::Novel => "Unknown Traffic",
     }
 }

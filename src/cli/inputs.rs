@@ -100,9 +100,7 @@ impl Plan<'_> {
         let bar = progress_bar(inputs.total_bytes());
         let stages = (0..offline.workers).map(|_| make_stage()).collect();
         let mut ran = Ran { totals: Totals::default(), stages, failures: Vec::new() };
-        let captures: Vec<&[PathBuf]> =
-            if inputs.merge { vec![&inputs.files] } else { inputs.files.iter().map(std::slice::from_ref).collect() };
-        for paths in captures {
+        for paths in inputs.captures() {
             let mut sources = Vec::new();
             for path in paths {
                 match CaptureFile::open(path) {
@@ -192,6 +190,24 @@ impl Defaults {
 }
 
 impl Inputs {
+    /// The files of each capture.
+    pub(super) fn captures(&self) -> Vec<&[PathBuf]> {
+        if self.merge { vec![&self.files] } else { self.files.iter().map(std::slice::from_ref).collect() }
+    }
+
+    /// A flag that only packets give a meaning to, if one is set.
+    pub(super) const fn packet_flag(&self) -> Option<&'static str> {
+        match self {
+            Self { merge: true, .. } => Some("--merge"),
+            Self { strict: true, .. } => Some("--strict"),
+            Self { workers: Some(_), .. } => Some("--workers"),
+            Self { max_flows: Some(_), .. } => Some("--max-flows"),
+            Self { idle_timeout: Some(_), .. } => Some("--idle-timeout"),
+            Self { active_timeout: Some(_), .. } => Some("--active-timeout"),
+            _ => None,
+        }
+    }
+
     /// Checks the flags against each other.
     pub(super) fn plan(&self, profile: Profile, defaults: Defaults) -> anyhow::Result<Plan<'_>> {
         if self.files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
@@ -226,12 +242,12 @@ impl Inputs {
         Ok(Plan { inputs: self, offline })
     }
 
-    /// Refuses an output that would overwrite one of the captures.
+    /// Refuses an output that would overwrite one of the files.
     pub(super) fn spare(&self, output: Option<&Path>) -> Result<(), Usage> {
         let identity = |path: &Path| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
         let Some((path, written)) = output.and_then(|path| Some((path, identity(path)?))) else { return Ok(()) };
         if self.files.iter().any(|file| identity(file) == Some(written)) {
-            return Err(Usage(format!("{} is a capture to be read: it would be overwritten", path.display())));
+            return Err(Usage(format!("{} is an input: it would be overwritten", path.display())));
         }
         Ok(())
     }
@@ -280,6 +296,7 @@ fn progress_bar(total: Option<u64>) -> ProgressBar {
     bar
 }
 
-fn names(paths: &[PathBuf]) -> String {
+/// What a capture of these files is called in messages and to a [`Taker`].
+pub(super) fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

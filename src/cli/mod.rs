@@ -6,6 +6,7 @@ mod evaluate;
 mod extract;
 mod inputs;
 mod interfaces;
+mod label;
 mod labelled;
 mod model;
 mod output;
@@ -36,6 +37,8 @@ enum Command {
     Replay(replay::Args),
     /// Flow features from capture files, to CSV or JSON lines
     Extract(extract::Args),
+    /// Put labels on flows by rules: addresses, ports, protocol, time windows
+    Label(label::Args),
     /// Fit a model from labelled flows, with a validation report
     Train(train::Args),
     /// Score a model on labelled flows
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Label(args) => label::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),

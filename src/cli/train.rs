@@ -54,7 +54,7 @@ struct Written<'a> {
 /// How labels are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
-    /// Stages of an attack: benign, recon, exploit
+    /// Stages of an attack: benign, recon, exploit and so on
     Stages,
     /// Each label by itself
     Labels,

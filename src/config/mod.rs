@@ -10,7 +10,6 @@ mod reader;
 mod resolve;
 mod units;
 mod written;
-mod yaml;
 
 pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};

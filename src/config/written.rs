@@ -8,7 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Origin};
 use super::keys::{Form, Key, VARIABLE_PREFIX};
-use super::yaml::Node;
+use crate::yaml::Node;
 
 /// One value from the command line.
 #[derive(Clone, Debug)]

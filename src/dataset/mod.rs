@@ -2,7 +2,7 @@
 //!
 //! [`read`](read()) takes them from CSV, JSON lines and Parquet, packed or not, by the column names of every CICFlowMeter;
 //! `train` and `evaluate` use them. Readers hold a row or a batch at a time, and only the columns that are asked for are
-//! kept, so that memory is 8 bytes a value and 8 a row.
+//! kept, so that memory is 8 bytes a value and 8 a row. [`rules`] say which label a flow gets.
 
 mod aliases;
 mod columns;
@@ -13,8 +13,10 @@ mod json_lines;
 mod parquet;
 mod read;
 mod rows;
+pub mod rules;
 mod skipped;
 mod table;
+pub mod timestamp;
 
 pub use error::{BadRow, DatasetError, Place};
 pub use read::{Query, read};

@@ -23,8 +23,15 @@ pub fn write_header(out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends one flow's row.
+/// Appends one flow's row, which nobody has labelled.
 pub fn write_row(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVector, profile: Profile) {
+    write_unlabelled(out, record, features, profile);
+    out.extend_from_slice(NO_LABEL.as_bytes());
+    out.push(b'\n');
+}
+
+/// Appends one flow's row up to the comma before its label.
+pub fn write_unlabelled(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVector, profile: Profile) {
     write_flow_id(out, record, profile);
     out.push(b',');
     write_endpoints(out, &record.tuple);
@@ -32,8 +39,6 @@ pub fn write_row(out: &mut Vec<u8>, record: &FlowRecord, features: &FeatureVecto
     write_timestamp(out, record.state.start);
     write_values(out, features);
     out.push(b',');
-    out.extend_from_slice(NO_LABEL.as_bytes());
-    out.push(b'\n');
 }
 
 /// Appends every feature's value as its column prints it, each behind a comma.

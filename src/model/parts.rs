@@ -223,6 +223,7 @@ pub(crate) const WEIGHTING: &str = "distance";
 pub const MAX_POINTS: usize = 1_000_000;
 /// Labels become metric labels, which must be few.
 const MAX_LABELS: usize = 256;
+const _: () = assert!(taxonomy::CLASSES.len() <= MAX_LABELS, "a model can hold every label of the taxonomy");
 /// Greatest number of voting neighbours.
 const MAX_K: usize = 64;
 /// Longest name or line.

@@ -6,7 +6,7 @@ use crate::taxonomy::{self, Class};
 /// How `train` groups labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// By the taxonomy's stages: benign, recon, exploit.
+    /// By the taxonomy's stages: benign, recon, exploit and so on.
     #[default]
     Stages,
     /// Each label by itself.
@@ -42,11 +42,16 @@ pub(super) fn group(cells: &Texts, view: View) -> Result<Grouped, UnknownLabels>
         }
     }
     if !unknown.is_empty() {
-        let message = "these labels are not in the taxonomy (numbers, names and titles of the published labels are)";
+        let message = "these labels are not in the taxonomy (docs/taxonomy.md lists it)";
         return Err(UnknownLabels { message, cells: unknown });
     }
     let mut sorted = names.clone();
-    sorted.sort_by_key(|name| (!taxonomy::is_benign(name), taxonomy::class(name).map(|c| (c.stage, c.published))));
+    // The name too: behaviours of a stage have no number, and equal names must stand side by side.
+    let key = |name: &String| {
+        let class = taxonomy::class(name);
+        (!taxonomy::is_benign(name), class.map(|class| (class.stage, class.published, class.name)))
+    };
+    sorted.sort_by_key(key);
     sorted.dedup();
     let ids: Vec<u16> = names.iter().map(|name| position(&sorted, name)).collect();
     let rows = cells.ids().iter().map(|&id| ids[id as usize]).collect();
@@ -118,6 +123,15 @@ mod tests {
         let labels = group(&texts, View::Labels).expect("known");
         assert_eq!(labels.names, ["benign", "node-red-recon", "cve-2020-13379", "cve-2019-20933"]);
         assert_eq!(labels.rows, [3, 1, 0, 2, 3]);
+    }
+
+    #[test]
+    fn behaviours_that_are_written_in_two_ways_are_one_label() {
+        let texts = cells(&["recon.web", "benign", "RECON.DNS", "Recon.Web", "dos.syn-flood"]);
+        let labels = group(&texts, View::Labels).expect("known");
+        assert_eq!(labels.names, ["benign", "recon.dns", "recon.web", "dos.syn-flood"]);
+        assert_eq!(labels.rows, [2, 0, 1, 2, 3]);
+        assert_eq!(group(&texts, View::Stages).expect("known").names, ["benign", "recon", "dos"]);
     }
 
     #[test]

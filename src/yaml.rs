@@ -8,7 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 /// One node of the file.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// Nothing: `key:` alone.
     Null,
     /// A text, a number or a switch, as text.
@@ -21,15 +21,15 @@ pub(super) enum Node {
 
 /// Where and why a text is no YAML.
 #[derive(Debug)]
-pub(super) struct SyntaxError {
-    pub(super) line: u64,
-    pub(super) column: u64,
-    pub(super) message: String,
+pub(crate) struct SyntaxError {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    pub(crate) message: String,
 }
 
 impl Node {
     /// Reads one document.
-    pub(super) fn parse(text: &str) -> Result<Spanned<Self>, SyntaxError> {
+    pub(crate) fn parse(text: &str) -> Result<Spanned<Self>, SyntaxError> {
         // Without snippets an error is one line; `off` and `no` are words.
         let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
         serde_saphyr::from_str_with_options::<Option<Spanned<Self>>>(text, options)
