@@ -12,7 +12,7 @@ use crate::model::Model;
 /// Importance of every column of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Importance {
-    /// Flows that were shuffled: all, or [`MOST_FLOWS`] of a class, evenly spaced.
+    /// Flows that were shuffled: all, or 2,000 of a class, evenly spaced.
     pub flows: usize,
     /// Shuffles of each column.
     pub shuffles: usize,
@@ -36,7 +36,7 @@ pub struct Column {
 }
 
 impl Importance {
-    /// Shuffles each column [`SHUFFLES`] times. `truth` has each row's class, a position in the model's labels or one beyond for a
+    /// Shuffles each column a few times. `truth` has each row's class, a position in the model's labels or one beyond for a
     /// label that it does not have.
     #[must_use]
     pub(super) fn new(model: &Model, data: &Dataset, truth: &[usize], seed: u64) -> Self {

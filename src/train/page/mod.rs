@@ -70,7 +70,7 @@ fn first_figures(found: &Assessment) -> String {
     let caught = own_share(alerts.attacks_alerted, alerts.attack_flows);
     let hourly = &found.alerts_per_hour;
     let an_hour = hourly.false_alerts.map_or_else(
-        || format!("not known; {}", hourly.reason.unwrap_or_default()),
+        || "not known: give --hours".to_owned(),
         |rate| format!("{rate:.3}, over {} h, before repetitions are held back", hourly.hours.unwrap_or_default()),
     );
     let row = |name: &str, value: String| vec![name.to_owned(), value];

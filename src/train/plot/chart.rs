@@ -55,7 +55,7 @@ impl Chart<'_> {
             }
         }
         svg.text("name", ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6.0), Anchor::Middle, self.x.name);
-        svg.upright((14.0, (TOP + HEIGHT - BOTTOM) / 2.0), self.y.name);
+        svg.upright("name", (14.0, (TOP + HEIGHT - BOTTOM) / 2.0), self.y.name);
         svg.finish()
     }
 }

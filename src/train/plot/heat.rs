@@ -8,20 +8,22 @@ pub(in crate::train) fn heat(caption: Caption<'_>, names: &[String], rows: &[Vec
     let longest = names.iter().map(|name| shortened(name, LONGEST).chars().count()).max().unwrap_or(0) as f64;
     let label = longest * CHARACTER;
     let left = label + 34.0;
-    let size = ((WIDTH - left - 8.0) / count).clamp(30.0, 84.0);
+    let digits = rows.iter().flatten().max().map_or(1, |most| most.to_string().len()) as f64;
+    // Wide enough for the greatest count, also where that makes the whole wider.
+    let size = ((WIDTH - left - 8.0) / count).min(84.0).max(digits.mul_add(CHARACTER, 10.0));
     let tall = size.min(46.0);
     // Many columns are named from bottom to top, few beside each other.
     let upright = names.iter().any(|name| shortened(name, LONGEST).chars().count() as f64 * CHARACTER > size - 6.0);
-    let top = 26.0 + if upright { label } else { 16.0 };
+    let top = 30.0 + if upright { label } else { 16.0 };
     let mut svg = Svg::new(left + size * count + 8.0, top + tall * count + 8.0, caption);
     svg.text("name", (left + size * count / 2.0, 13.0), Anchor::Middle, "predicted");
-    svg.upright((12.0, top + tall * count / 2.0), "true");
+    svg.upright("name", (12.0, top + tall * count / 2.0), "true");
     for (at, (name, row)) in names.iter().zip(rows).enumerate() {
         let (y, across) = (top + tall * at as f64, left + size * (at as f64 + 0.5));
         let name = shortened(name, LONGEST);
         svg.text("tick", (left - 8.0, y + tall / 2.0 + 4.0), Anchor::End, &name);
         if upright {
-            svg.upright((across + 4.0, 20.0 + label / 2.0), &name);
+            svg.upright("tick", (across + 4.0, 22.0 + label / 2.0), &name);
         } else {
             svg.text("tick", (across, top - 8.0), Anchor::Middle, &name);
         }

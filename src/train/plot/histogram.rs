@@ -45,6 +45,13 @@ impl Histogram<'_> {
             svg.line("grid", (x.at(value), TOP), (x.at(value), height - BOTTOM));
             svg.text("tick", (x.at(value), height - BOTTOM + 16.0), Anchor::Middle, &format!("{value:.2}"));
         }
+        // The panels' names stand on the other side of the threshold than its own.
+        let mark = x.at(self.threshold);
+        let (mark_at, mark_anchor, name_at, name_anchor) = if mark < WIDTH / 2.0 {
+            (mark + 4.0, Anchor::Start, WIDTH - RIGHT - 4.0, Anchor::End)
+        } else {
+            (mark - 4.0, Anchor::End, LEFT + 4.0, Anchor::Start)
+        };
         let most = self.panels.iter().flat_map(|panel| &panel.flows).max().map_or(1, |&most| most.max(1));
         for (at, panel) in self.panels.iter().enumerate() {
             let base = TOP + PANEL * (at + 1) as f64;
@@ -61,12 +68,10 @@ impl Histogram<'_> {
                 svg.rect(&format!("fill {}", series(panel.series)), corner, (width - 1.0, base - top), 0.85);
             }
             svg.line("axis", (LEFT, base), (WIDTH - RIGHT, base));
-            svg.text("name", (LEFT + 4.0, base - PANEL + 16.0), Anchor::Start, &panel.name);
+            svg.text("name", (name_at, base - PANEL + 16.0), name_anchor, &panel.name);
         }
-        let mark = x.at(self.threshold);
         svg.line("mark", (mark, TOP), (mark, height - BOTTOM));
-        let (at, anchor) = if mark < WIDTH / 2.0 { (mark + 4.0, Anchor::Start) } else { (mark - 4.0, Anchor::End) };
-        svg.text("tick", (at, TOP + 8.0), anchor, "threshold");
+        svg.text("tick", (mark_at, TOP + 8.0), mark_anchor, "threshold");
         svg.text("name", ((LEFT + WIDTH - RIGHT) / 2.0, height - 6.0), Anchor::Middle, self.axis);
         svg.finish()
     }

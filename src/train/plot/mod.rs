@@ -88,11 +88,11 @@ impl Svg {
     }
 
     /// A text from bottom to top.
-    pub(super) fn upright(&mut self, at: (f64, f64), text: &str) {
+    pub(super) fn upright(&mut self, class: &str, at: (f64, f64), text: &str) {
         let (x, y) = at;
         let text = escape(text);
         self.out += &format!(
-            "<text class=\"name\" transform=\"translate({x:.1} {y:.1}) rotate(-90)\" text-anchor=\"middle\">{text}</text>\n"
+            "<text class=\"{class}\" transform=\"translate({x:.1} {y:.1}) rotate(-90)\" text-anchor=\"middle\">{text}</text>\n"
         );
     }
 
