@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture
+.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -28,6 +28,9 @@ build: ## build the release binary, target/release/flowshrike
 
 test: ## install what is missing, and run all tests
 	@.ci/test.sh
+
+sklearn: ## figures of evaluate against scikit-learn's on random cases, in a Python environment under target/
+	@.ci/sklearn.sh
 
 lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests
 	@.ci/lint.sh

@@ -8,10 +8,11 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::labelled::Labelled;
-use crate::dataset::Skipped;
+use super::output::write_whole;
+use crate::dataset::{Dataset, Skipped};
 use crate::model::MAX_BYTES;
 use crate::model::Model;
-use crate::train::{self, Evaluation};
+use crate::train::{self, Assessment, Judged, Options};
 
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,24 @@ pub(super) struct Args {
     /// Score flows with labels that the model has never seen as misses instead of refusing them
     #[arg(long)]
     allow_unknown_labels: bool,
+    /// Hours of capture behind the flows, for alerts an hour
+    #[arg(long, value_name = "H", value_parser = hours)]
+    hours: Option<f64>,
+    /// Seed of bootstrap intervals and of shuffled columns
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Shuffle each column in turn and tell how far macro-F1 falls; --html does so too
+    #[arg(long)]
+    importance: bool,
+    /// Also measure how long a verdict takes; this alone is not the same from run to run
+    #[arg(long)]
+    latency: bool,
+    /// Also write each flow's labels and scores as CSV
+    #[arg(long, value_name = "PATH")]
+    predictions: Option<PathBuf>,
+    /// Also write one HTML page with tables and plots, which needs no network
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
     /// How to print the figures
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,9 +62,20 @@ enum Format {
 struct Scored<'a> {
     model: Named<'a>,
     #[serde(flatten)]
-    figures: &'a Evaluation,
+    found: &'a Assessment,
     skipped_rows: &'a Skipped,
     notes: &'a [String],
+    /// Only where it was asked for: every other key is the same from run to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency: Option<Latency>,
+}
+
+/// Nanoseconds that a verdict took in this process, rows in their order and after one round to warm up; a row of a moment ago is known.
+#[derive(Serialize)]
+struct Latency {
+    median_ns: u64,
+    p99_ns: u64,
+    verdicts: usize,
 }
 
 #[derive(Serialize)]
@@ -66,24 +96,65 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let data = args.flows.read(model.features())?;
     let names = train::to_model(data.labels(), model.labels(), args.allow_unknown_labels)?;
-    let truth = |row: usize| names.get(*data.labels().ids().get(row)? as usize)?.as_deref();
-    let figures = train::evaluate(&model, &data, 0..data.len(), truth);
+    let judged = Judged::new(&model, &data);
+    let options = Options { seed: args.seed, hours: args.hours, importance: args.importance || args.html.is_some() };
+    let found = Assessment::new(&model, &data, &judged, &names, &options);
+    let latency = if args.latency { measure(&model, &data) } else { None };
+    if let Some(path) = &args.predictions {
+        write_whole(path, &train::predictions(&model, &data, &judged, &names))?;
+    }
+    if let Some(path) = &args.html {
+        write_whole(path, train::page(&model, &found, &judged, &names, data.labels()).as_bytes())?;
+    }
     let named = Named { name: model.name(), version: model.version(), sha256: model.sha256() };
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
+            let (skipped_rows, notes) = (data.skipped(), data.notes());
             serde_json::to_writer_pretty(
                 &mut out,
-                &Scored { model: named, figures: &figures, skipped_rows: data.skipped(), notes: data.notes() },
+                &Scored { model: named, found: &found, skipped_rows, notes, latency },
             )?;
             writeln!(out)?;
         }
         Format::Text => {
             writeln!(out, "model {} {}, SHA-256 {}\n", named.name, named.version, named.sha256)?;
-            write!(out, "{}", train::text(&figures))?;
+            write!(out, "{}", train::summary(&found))?;
+            if let Some(Latency { median_ns, p99_ns, verdicts }) = latency {
+                writeln!(
+                    out,
+                    "\nlatency of a verdict: median {median_ns} ns, 99th percentile {p99_ns} ns, of {verdicts}"
+                )?;
+            }
         }
     }
     Ok(out.flush()?)
+}
+
+/// Times every verdict once; `None` without flows.
+fn measure(model: &Model, data: &Dataset) -> Option<Latency> {
+    let mut classifier = model.classifier();
+    for row in 0..data.len().min(WARM_UP) {
+        std::hint::black_box(classifier.classify_row(data.row(row)));
+    }
+    let mut times: Vec<u64> = Vec::with_capacity(data.len());
+    for row in 0..data.len() {
+        #[expect(clippy::disallowed_methods, reason = "what is measured is this process, at the user's wish")]
+        let start = std::time::Instant::now();
+        std::hint::black_box(classifier.classify_row(std::hint::black_box(data.row(row))));
+        times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+    times.sort_unstable();
+    let at = |percent: usize| times.get(times.len().saturating_sub(1) * percent / 100).copied();
+    Some(Latency { median_ns: at(50)?, p99_ns: at(99)?, verdicts: times.len() })
+}
+
+/// A number of hours above 0.
+fn hours(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(hours) if hours > 0.0 && hours.is_finite() => Ok(hours),
+        _ => Err("a number of hours above 0 is needed".to_owned()),
+    }
 }
 
 /// Reads and checks a model file.
@@ -99,3 +170,6 @@ pub(super) fn read_model(path: &Path) -> anyhow::Result<Model> {
     }
     Model::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
+
+/// Verdicts before the first one that is timed.
+const WARM_UP: usize = 1000;

@@ -71,6 +71,18 @@ impl<'m> Classifier<'m> {
         known.verdict
     }
 
+    /// The verdict on a row and, in the order of [`Model::labels`], every label's share of the vote; the verdict's score is the
+    /// greatest of them. All are 0 where nothing votes. Searches anew each time: evaluation asks, the packet path does not.
+    pub fn scores_row(&mut self, row: &[f64], shares: &mut Vec<f64>) -> Verdict {
+        let known = self.judge(row);
+        self.non_finite += u64::from(known.non_finite);
+        let votes = &self.scratch.votes;
+        let total: f64 = votes.iter().copied().map(f64::from).sum();
+        shares.clear();
+        shares.extend(votes.iter().map(|&vote| if total > 0.0 { f64::from(vote) / total } else { 0.0 }));
+        known.verdict
+    }
+
     /// The verdict on a row that is not known.
     fn judge(&mut self, row: &[f64]) -> Known {
         let Self { model, neighbours, scratch, .. } = self;
@@ -172,6 +184,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn shares_add_up_to_one_and_the_greatest_is_the_verdicts(
+            row in proptest::collection::vec(prop_oneof![4 => 0.0..2000.0f64, 2 => Just(0.0), 1 => any::<f64>()], 12),
+        ) {
+            let model = Model::embedded().expect("the default model");
+            let mut shares = vec![9.0];
+            let verdict = model.classifier().scores_row(&row, &mut shares);
+            prop_assert_eq!(verdict, model.classifier().classify_row(&row));
+            prop_assert_eq!(shares.len(), model.labels().len());
+            prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            prop_assert!((shares[usize::from(verdict.label.0)] - f64::from(verdict.score)).abs() < 1e-6);
+            prop_assert!(shares.iter().all(|&share| share <= f64::from(verdict.score) + 1e-6));
+        }
+
         /// Rows that repeat, among them such that are not finite, beyond every maximum and training values.
         #[test]
         fn a_repeated_row_gets_the_verdict_of_a_new_one(

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::metrics::{Interval, share, wilson};
 use crate::dataset::Dataset;
-use crate::model::Model;
+use crate::model::{Model, Verdict};
 
 /// What a model does on labelled flows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -66,6 +67,8 @@ pub struct Alerts {
     pub false_alerts: u64,
     /// Share of benign flows that raise an alert.
     pub false_alert_rate: Option<f64>,
+    /// Wilson's 95 % interval of that share.
+    pub false_alert_rate_interval: Option<Interval>,
 }
 
 /// Novelty in an [`Evaluation`].
@@ -92,6 +95,18 @@ pub struct ScenarioFigures {
     pub false_positives: u64,
     /// Benign flows that are novel.
     pub benign_novel: u64,
+    /// Benign flows that raise an alert.
+    pub false_alerts: u64,
+    /// Attack flows of the capture.
+    pub attack_flows: u64,
+    /// Attack flows that raise an alert, of whichever attack.
+    pub attacks_alerted: u64,
+    /// Attack flows that are novel.
+    pub attacks_novel: u64,
+    /// Share of the attack flows that raise an alert.
+    pub detection_rate: Option<f64>,
+    /// Wilson's 95 % interval of that share.
+    pub detection_rate_interval: Option<Interval>,
 }
 
 /// Scores the chosen rows of a data set, whose columns are the model's.
@@ -104,42 +119,58 @@ pub fn evaluate<'t>(
     truth: impl Fn(usize) -> Option<&'t str>,
 ) -> Evaluation {
     let mut classifier = model.classifier();
+    let verdicts = rows.into_iter().map(|row| (row, classifier.classify_row(data.row(row))));
+    let mut found = tally(model, data, verdicts, truth);
+    found.non_finite = classifier.non_finite();
+    found
+}
+
+/// The figures of verdicts that were already given, each with its row; values that were not finite are the caller's to fill in.
+pub(super) fn tally<'t>(
+    model: &Model,
+    data: &Dataset,
+    verdicts: impl IntoIterator<Item = (usize, Verdict)>,
+    truth: impl Fn(usize) -> Option<&'t str>,
+) -> Evaluation {
     let mut found = Evaluation::default();
     let mut right = 0;
     let mut novel = 0;
     for label in model.labels() {
         found.per_class.entry(label.clone()).or_default();
     }
-    for row in rows {
-        let verdict = classifier.classify_row(data.row(row));
+    for (row, verdict) in verdicts {
         let got = model.label_name(verdict.label);
         let held = truth(row);
         let has = held.unwrap_or(UNKNOWN);
         let benign = held.is_some_and(crate::taxonomy::is_benign);
-        let alerted = model.predicts_attack(&verdict);
+        let alerted = u64::from(model.predicts_attack(&verdict));
+        let is_novel = u64::from(verdict.novel);
         let scenario = found.per_scenario.entry(data.scenarios().get(row).to_owned()).or_default();
         scenario.flows += 1;
         found.flows += 1;
-        novel += u64::from(verdict.novel);
+        novel += is_novel;
         right += u64::from(got == has);
         if benign {
             found.benign_flows += 1;
-            found.alerts.false_alerts += u64::from(alerted);
+            found.alerts.false_alerts += alerted;
             scenario.benign_flows += 1;
             scenario.false_positives += u64::from(got != has);
-            scenario.benign_novel += u64::from(verdict.novel);
+            scenario.false_alerts += alerted;
+            scenario.benign_novel += is_novel;
         } else {
             found.alerts.attack_flows += 1;
-            found.alerts.attacks_alerted += u64::from(alerted);
+            found.alerts.attacks_alerted += alerted;
+            scenario.attack_flows += 1;
+            scenario.attacks_alerted += alerted;
+            scenario.attacks_novel += is_novel;
         }
         let class = found.per_class.entry(has.to_owned()).or_default();
         class.support += 1;
-        class.alerted += u64::from(alerted);
-        class.novel += u64::from(verdict.novel);
+        class.alerted += alerted;
+        class.novel += is_novel;
         found.per_class.entry(got.to_owned()).or_default().predicted += 1;
         *found.confusion.entry(has.to_owned()).or_default().entry(got.to_owned()).or_default() += 1;
     }
-    found.non_finite = classifier.non_finite();
     finish(&mut found, right, novel, model.novelty_threshold());
     found
 }
@@ -161,17 +192,17 @@ fn finish(found: &mut Evaluation, right: u64, novel: u64, threshold: f32) {
     let called = found.per_scenario.values().map(|scenario| scenario.false_positives).sum();
     found.false_positive_rate = share(called, quiet);
     found.alerts.false_alert_rate = share(found.alerts.false_alerts, quiet);
+    found.alerts.false_alert_rate_interval = wilson(found.alerts.false_alerts, quiet);
+    for scenario in found.per_scenario.values_mut() {
+        scenario.detection_rate = share(scenario.attacks_alerted, scenario.attack_flows);
+        scenario.detection_rate_interval = wilson(scenario.attacks_alerted, scenario.attack_flows);
+    }
     found.novelty = Novelty {
         rate: share(novel, found.flows),
         benign_rate: share(benign_novel, quiet),
         attack_rate: share(novel - benign_novel, found.flows - quiet),
         threshold: rounded(threshold),
     };
-}
-
-/// `part / whole`; `None` without a whole.
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// A 32-bit number as a double with the same few decimal digits.

@@ -4,22 +4,40 @@
 //! validation chooses the alert thresholds and is reported once; the model in the artifact is then fitted on every row with the same
 //! recipe, so that the reported figures are those of its sibling. No files, no clock: the commands read and write.
 
+mod assessment;
 mod centroids;
 mod evaluate;
 mod fit;
+mod grouping;
+mod importance;
+mod judged;
 mod labels;
 mod leaks;
+pub mod metrics;
+mod page;
+mod plot;
+mod predictions;
 mod random;
 mod report;
 mod split;
+mod summary;
+mod views;
 
 use std::collections::{BTreeMap, HashSet};
 
+pub use assessment::{Assessment, Hourly, Options};
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use fit::Sizes;
+pub use grouping::Unavailable;
+pub use importance::{Column, Importance};
+pub use judged::Judged;
 pub use labels::{UnknownLabels, View, to_model};
 pub use leaks::{LeakTest, text as leak_text};
+pub use page::page;
+pub use predictions::predictions;
 pub use report::{LeftOut, Report, text};
+pub use summary::summary;
+pub use views::{Figures, OneClass, Seen, Views};
 
 use crate::dataset::Dataset;
 use crate::features::{FeatureId, Profile};
