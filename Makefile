@@ -29,7 +29,7 @@ build: ## build the release binary, target/release/flowshrike
 test: ## install what is missing, and run all tests
 	@.ci/test.sh
 
-sklearn: ## figures of evaluate against scikit-learn's on random cases, in a Python environment under target/
+sklearn: ## figures of evaluate and verdicts of predict against scikit-learn's, in a Python environment under target/
 	@.ci/sklearn.sh
 
 lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests

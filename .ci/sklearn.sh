@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The figures of `evaluate` against scikit-learn's: installs it under target/ once, builds, and runs tests/python/compare.py.
+# The figures of `evaluate` and the verdicts of `predict` against scikit-learn's: installs it under target/ once, builds, and
+# runs tests/python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,4 +12,17 @@ if ! cmp -s tests/python/requirements.txt "$venv/requirements.txt"; then
     cp tests/python/requirements.txt "$venv/"
 fi
 cargo build --locked --bin flowshrike --example score-figures
-"$venv/bin/python" tests/python/compare.py "${CARGO_TARGET_DIR:-target}/debug"
+programs=${CARGO_TARGET_DIR:-target}/debug
+"$venv/bin/python" tests/python/compare.py "$programs"
+
+flows=$(mktemp --suffix .csv)
+trap 'rm -f "$flows"' EXIT
+"$programs/flowshrike" extract tests/data/demo-cluster.pcap.gz --output "$flows"
+"$venv/bin/python" tests/python/neighbours.py "$programs/flowshrike" models/default.fsm "$flows"
+published=../shared/data/k8s-misuse/train.csv.gz
+if [ -f "$published" ]; then
+    zcat "$published" >"$flows"
+    "$venv/bin/python" tests/python/neighbours.py "$programs/flowshrike" models/default.fsm "$flows"
+else
+    echo "skipped: the published flows, as $published is not there"
+fi

@@ -2,12 +2,14 @@
 //!
 //! Whether the figures are right is shown by unit tests and by `make sklearn`; here, that the command tells them.
 
+#[path = "util/program.rs"]
+mod program;
 mod util;
 
 use std::fs;
-use std::process::{Command, Output};
 
 use flowshrike::train::default_features;
+use program::{flowshrike, succeed};
 use serde_json::{Value, json};
 use util::random::Random;
 
@@ -73,16 +75,6 @@ impl Folder {
 
 /// A capture's name that would be code in a page and two cells in a CSV.
 const HOSTILE: &str = "<script>\"a\",'b'&</script>";
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
-
-fn succeed(args: &[&str]) -> String {
-    let output = flowshrike(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
 
 fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("no number at {pointer}"))

@@ -1,14 +1,16 @@
 //! `label` from outside: rules on the bundled capture and on flow CSVs, what is told of them, and a model trained of the result.
 
+#[path = "util/program.rs"]
+mod program;
 mod util;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use flowshrike::taxonomy;
+use program::{flowshrike, succeed};
 use serde_json::Value;
 use util::capture_file::gzip;
 
@@ -22,10 +24,6 @@ rules:
   - {name: requests, label: recon.web, any: 10.244.1.66, port: 1880}
   - {name: sweep, label: recon.port-scan, src: 10.244.1.66/32, protocol: tcp}
 ";
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
 
 /// A folder of inputs and outputs.
 struct Folder(tempfile::TempDir);
@@ -63,12 +61,6 @@ impl Folder {
         assert!(!said.contains("panicked"), "{said}");
         said
     }
-}
-
-fn succeed(args: &[&str]) -> String {
-    let output = flowshrike(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
 }
 
 #[test]

@@ -1,38 +1,20 @@
 //! Train and evaluate from outside: the built program on small made-up flows, and on the labelled flows of `../shared`
 //! where those are present.
 
+#[path = "util/program.rs"]
+mod program;
 mod util;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use flowshrike::features::{FEATURE_COUNT, FeatureVector, Profile};
 use flowshrike::model::Model;
 use flowshrike::train::default_features;
+use program::{fail, succeed};
 use proptest::prelude::*;
 use serde_json::Value;
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
-
-/// Runs a command that must succeed and gives its standard output.
-fn succeed(args: &[&str]) -> String {
-    let output = flowshrike(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Runs a command that must fail, print nothing to stdout and not panic, and gives what it says.
-fn fail(args: &[&str]) -> String {
-    let output = flowshrike(args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{args:?} succeeded");
-    assert!(output.stdout.is_empty() && !said.contains("panicked"), "{said}");
-    said
-}
 
 /// Made-up flows of three captures: benign ones in each, recon (2) in one, an exploit (6) in another.
 struct Flows {

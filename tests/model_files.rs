@@ -1,19 +1,14 @@
 //! `flowshrike model` from outside: cards, checks and differences of model files, good ones and others.
 
+#[path = "util/program.rs"]
+mod program;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use flowshrike::model::{Model, ModelParts};
+use program::{flowshrike, text};
 use serde_json::Value;
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
 
 /// The default model with a change, in a file.
 fn changed(folder: &Path, name: &str, change: impl FnOnce(&mut ModelParts)) -> String {

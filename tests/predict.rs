@@ -1,18 +1,13 @@
 //! `flowshrike predict` from outside: one row out for each row in, with the verdicts that a flow gets elsewhere.
 
+#[path = "util/program.rs"]
+mod program;
+
 use std::fs;
-use std::process::{Command, Output};
 
 use flowshrike::model::Model;
+use program::{flowshrike, text};
 use serde_json::Value;
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
 
 /// A folder with the flows of the bundled capture as CSV, and their path.
 fn flows() -> (tempfile::TempDir, String) {

@@ -105,12 +105,10 @@ fn sample(truth: &[usize]) -> Vec<usize> {
     rows
 }
 
-/// The rows in another order (Fisher and Yates).
+/// The rows in another order.
 fn shuffled(rows: &[usize], random: &mut Random) -> Vec<usize> {
     let mut order = rows.to_vec();
-    for last in (1..order.len()).rev() {
-        order.swap(last, (random.unit() * (last + 1) as f64) as usize);
-    }
+    random.shuffle(&mut order);
     order
 }
 

@@ -99,12 +99,10 @@ fn told_by(data: &Dataset, column: usize, captures: &[u32], training: &[usize], 
 
 /// Labels in an order that means nothing.
 pub(super) fn shuffled(labels: &[u16], rows: &[usize], seed: u64) -> Vec<u16> {
+    let mut chosen: Vec<u16> = rows.iter().map(|&row| labels[row]).collect();
+    Random::new(seed ^ SHUFFLE).shuffle(&mut chosen);
     let mut shuffled = labels.to_vec();
-    let mut random = Random::new(seed ^ SHUFFLE);
-    for last in (1..rows.len()).rev() {
-        let other = ((random.unit() * (last as f64 + 1.0)) as usize).min(last);
-        shuffled.swap(rows[last], rows[other]);
-    }
+    rows.iter().zip(chosen).for_each(|(&row, label)| shuffled[row] = label);
     shuffled
 }
 

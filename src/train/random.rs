@@ -21,6 +21,14 @@ impl Random {
     pub(super) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
+
+    /// Puts items in an order that means nothing (Fisher and Yates).
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = ((self.unit() * (last as f64 + 1.0)) as usize).min(last);
+            items.swap(last, other);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Labelled flows from outside: the built program on the same rows in every format, on damaged files, and on rows that
 //! cannot be read.
 
+#[path = "../util/program.rs"]
+mod program;
+
 mod formats;
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,13 +19,10 @@ use flowshrike::train::default_features;
 use formats::{csv, gzip, header, json_lines, parquet, rows, zip};
 use parquet::basic::Compression as Codec;
 use parquet::basic::ZstdLevel;
+use program::flowshrike;
 use serde_json::{Value, json};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
-
-fn flowshrike(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowshrike")).args(args).output().expect("the program runs")
-}
 
 struct Folder(tempfile::TempDir);
 
