@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
-use super::evaluate::read_model;
+use super::model_file;
 use crate::alert::Limits;
 use crate::config::Config;
 use crate::features::Profile;
@@ -14,10 +12,7 @@ use crate::pipeline::limits;
 
 /// Reads a model artifact, or takes the one that is part of the program; checks that it can serve the profile.
 pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Result<Model> {
-    let model = match path {
-        Some(path) => read_model(path)?,
-        None => Model::embedded().context("the model that is part of this program cannot be used")?,
-    };
+    let model = model_file::open(path)?;
     model.serves(profile)?;
     Ok(model)
 }

@@ -1,16 +1,14 @@
 //! `flowshrike evaluate`: a model's figures on labelled flows.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::labelled::Labelled;
+use super::model_file;
 use super::output::write_whole;
 use crate::dataset::{Dataset, Skipped};
-use crate::model::MAX_BYTES;
 use crate::model::Model;
 use crate::train::{self, Assessment, Judged, Options};
 
@@ -90,10 +88,7 @@ struct Named<'a> {
 /// # Errors
 /// What is wrong with the model or the files, or which labels the model cannot know.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let model = match &args.model {
-        Some(path) => read_model(path)?,
-        None => Model::embedded().context("the model in the program")?,
-    };
+    let model = model_file::open(args.model.as_deref())?;
     let data = args.flows.read(model.features())?;
     let names = train::to_model(data.labels(), model.labels(), args.allow_unknown_labels)?;
     let judged = Judged::new(&model, &data);
@@ -155,20 +150,6 @@ fn hours(text: &str) -> Result<f64, String> {
         Ok(hours) if hours > 0.0 && hours.is_finite() => Ok(hours),
         _ => Err("a number of hours above 0 is needed".to_owned()),
     }
-}
-
-/// Reads and checks a model file.
-///
-/// # Errors
-/// Names the file and what is wrong with it.
-pub(super) fn read_model(path: &Path) -> anyhow::Result<Model> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
-    if bytes.is_empty() {
-        bail!("{}: an empty file is no model", path.display());
-    }
-    Model::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
 
 /// Verdicts before the first one that is timed.

@@ -9,6 +9,7 @@ mod interfaces;
 mod label;
 mod labelled;
 mod model;
+mod model_file;
 mod output;
 mod predict;
 mod replay;

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::evaluate::read_model;
+use super::model_file;
 use crate::features::Profile;
 use crate::model::{Card, Diff, Model};
 
@@ -68,15 +68,12 @@ enum Format {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.action {
         Action::Inspect { model, format } => {
-            let model = match model {
-                Some(path) => read_model(path)?,
-                None => Model::embedded().context("the model in the program")?,
-            };
+            let model = model_file::open(model.as_deref())?;
             print(&Card::of(&model), *format)
         }
         Action::Verify { models, sha256, profile } => verify(models, sha256.as_deref(), *profile),
         Action::Diff { before, after, format } => {
-            print(&Diff::between(&read_model(before)?, &read_model(after)?), *format)
+            print(&Diff::between(&model_file::read(before)?, &model_file::read(after)?), *format)
         }
     }
 }
@@ -123,7 +120,7 @@ fn verify(models: &[PathBuf], sha256: Option<&str>, profile: Profile) -> anyhow:
 }
 
 fn verify_one(path: &Path, sha256: Option<&str>, profile: Profile) -> anyhow::Result<Model> {
-    let model = read_model(path)?;
+    let model = model_file::read(path)?;
     if let Some(expected) = sha256
         && !model.sha256().eq_ignore_ascii_case(expected.trim())
     {

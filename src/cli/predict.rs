@@ -3,11 +3,8 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
-use super::evaluate::read_model;
 use super::labelled::BadRowArg;
-use super::output;
+use super::{model_file, output};
 use crate::dataset::{self, RowQuery};
 use crate::model::{Model, Verdict};
 
@@ -46,10 +43,7 @@ enum Format {
 /// # Errors
 /// What is wrong with the model or the files.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let model = match &args.model {
-        Some(path) => read_model(path)?,
-        None => Model::embedded().context("the model in the program")?,
-    };
+    let model = model_file::open(args.model.as_deref())?;
     let mut classifier = model.classifier();
     let mut out = BufWriter::new(output::open(args.output.as_deref())?);
     if args.format == Format::Csv {

@@ -1,0 +1,34 @@
+//! The model that a command works with: a file, or the one in the program.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use crate::model::{MAX_BYTES, Model};
+
+/// Reads and checks a model file, or takes the model that is part of the program.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Model> {
+    match path {
+        Some(path) => read(path),
+        None => Model::embedded().context("the model that is part of this program cannot be used"),
+    }
+}
+
+/// Reads and checks a model file.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub(super) fn read(path: &Path) -> anyhow::Result<Model> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+    if bytes.is_empty() {
+        bail!("{}: an empty file is no model", path.display());
+    }
+    Model::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
