@@ -84,7 +84,7 @@ impl Report {
             training_flows: split.training.len(),
             validation_flows: split.validation.len(),
             repeated_flows: split.left_out,
-            points: model.parts().points.len(),
+            points: model.parts().engine.size(),
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),
             validation,
