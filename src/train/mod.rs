@@ -6,6 +6,8 @@
 
 mod assessment;
 mod centroids;
+mod condense;
+mod engine;
 mod evaluate;
 mod fit;
 mod grouping;
@@ -19,8 +21,10 @@ mod plot;
 mod predictions;
 mod random;
 mod report;
+mod scaling;
 mod split;
 mod summary;
+mod trees;
 mod views;
 
 use std::collections::{BTreeMap, HashSet};
