@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::condense::condense;
-use super::trees::{self, ForestSpec, Grown, Sample, TreeSpec};
-use crate::model::{EngineParts, Kept, KnnParts, MajorityParts, Metric, Weighting};
+use super::trees::{self, Grown, Sample};
+pub use super::trees::{ForestSpec, TreeSpec};
+use crate::model::{EngineParts, Kept, KnnParts, MAX_K, MAX_TREES, MajorityParts, Metric, Weighting};
 
 /// An engine to fit, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "name", rename_all = "kebab-case")]
 pub enum EngineSpec {
     /// The nearest points vote.
     Knn(KnnSpec),
@@ -65,6 +66,26 @@ impl EngineSpec {
             Self::Tree(_) => "tree",
             Self::Forest(_) => "forest",
             Self::Majority => "majority",
+        }
+    }
+
+    /// The engine of a name, with its defaults.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::default(), Self::Tree(TreeSpec::default()), Self::Forest(ForestSpec::default()), Self::Majority];
+        all.into_iter().find(|engine| engine.name() == name)
+    }
+
+    /// Whether its numbers can be meant.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Knn(KnnSpec { k, .. }) if !(1..=MAX_K).contains(k) => {
+                Err(format!("engine: k: {k}, where 1 to {MAX_K} neighbours are possible"))
+            }
+            Self::Forest(ForestSpec { trees, .. }) if !(1..=MAX_TREES).contains(trees) => {
+                Err(format!("engine: trees: {trees}, where 1 to {MAX_TREES} are possible"))
+            }
+            _ => Ok(()),
         }
     }
 
