@@ -2,6 +2,8 @@
 
 use super::centroids::{distinct, prototypes, squared};
 use super::random::Random;
+use super::sampling::{ResampleSpec, SampledPoints, TrainingPoints, resample};
+use super::split::TrainingRows;
 use crate::dataset::Dataset;
 use crate::model::transform::{QuantileMap, Transform};
 
@@ -39,8 +41,19 @@ pub(super) struct Fitted {
     pub(super) points: Vec<Vec<f32>>,
     pub(super) point_labels: Vec<u16>,
     pub(super) novelty_threshold: f32,
-    /// By label: distances of its flows to the benign prototypes of all other captures.
-    pub(super) left_out: Vec<Vec<f32>>,
+    /// The points that the prototypes stand for.
+    pub(super) sampled: SampledPoints,
+    /// Each capture, as a fit without it sees it.
+    pub(super) left_out: Vec<LeftOutCapture>,
+}
+
+/// A capture's distances to the benign prototypes of all others.
+#[derive(Clone, Debug)]
+pub(super) struct LeftOutCapture {
+    /// Its name; blocks of time have one, too.
+    pub(super) name: String,
+    /// By label, the distances of its flows.
+    pub(super) distances: Vec<Vec<f32>>,
 }
 
 /// The rows of a fit: a data set with each row's label (0 is benign) and the rows that count.
@@ -48,111 +61,130 @@ pub(super) struct Fitted {
 pub(super) struct Rows<'a> {
     pub(super) data: &'a Dataset,
     pub(super) labels: &'a [u16],
-    pub(super) chosen: &'a [usize],
+    pub(super) chosen: &'a TrainingRows<'a>,
 }
 
 impl<'a> Rows<'a> {
     /// Row numbers of one label.
     fn of(&self, label: u16) -> impl Iterator<Item = usize> + use<'a> {
         let labels = self.labels;
-        self.chosen.iter().copied().filter(move |&row| labels[row] == label)
+        self.chosen.rows().iter().copied().filter(move |&row| labels[row] == label)
     }
 
     /// The quantile maps of the chosen rows.
     fn transform(&self, knots: usize) -> Transform {
         let width = self.data.features().len();
-        let column = |at: usize| self.chosen.iter().map(move |&row| self.data.row(row)[at]);
+        let column = |at: usize| self.chosen.rows().iter().map(move |&row| self.data.row(row)[at]);
         Transform::new((0..width).map(|at| QuantileMap::fit(column(at), knots)).collect())
+    }
+
+    /// What a fit takes of the chosen rows.
+    fn sampled(&self, transform: &Transform, labels: usize, spec: &ResampleSpec, seed: u64) -> SampledPoints {
+        resample(TrainingPoints::new(self.chosen, transform, self.data, self.labels, labels), spec, seed)
     }
 }
 
 /// Fits everything on the chosen rows.
-pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, seed: u64) -> Fitted {
-    let chosen = sampled(rows, labels, sizes.rows);
+pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, resample: &ResampleSpec, seed: u64) -> Fitted {
+    let chosen = thinned(rows, labels, sizes.rows);
     let rows = &Rows { chosen: &chosen, ..*rows };
     let transform = rows.transform(sizes.knots);
-    let by_label: Vec<Vec<Vec<f32>>> =
-        (0..labels).map(|label| points(&transform, rows.data, rows.of(label as u16))).collect();
+    let sampled = rows.sampled(&transform, labels, resample, seed);
+    let by_label = sampled.by_label();
     let counts: Vec<usize> = by_label.iter().map(|points| distinct(&views(points)).len()).collect();
     let budgets = budgets(&counts, sizes);
-    let mut fitted = Fitted {
-        transform,
-        points: Vec::new(),
-        point_labels: Vec::new(),
-        novelty_threshold: 0.0,
-        left_out: vec![Vec::new(); labels],
-    };
+    let (mut prototype_points, mut point_labels) = (Vec::new(), Vec::new());
     for (label, (points, &budget)) in by_label.iter().zip(&budgets).enumerate() {
         // A stream of its own for each label: one label's rows do not move another's prototypes.
         let mut random = Random::new(seed ^ (label as u64) << 32);
         let found = prototypes(&views(points), budget, &mut random);
-        fitted.point_labels.extend(std::iter::repeat_n(label as u16, found.len()));
-        fitted.points.extend(found);
+        point_labels.extend(std::iter::repeat_n(label as u16, found.len()));
+        prototype_points.extend(found);
     }
-    leave_captures_out(rows, sizes, seed, &mut fitted);
-    fitted
+    let left_out = leave_captures_out(rows, labels, sizes, resample, seed);
+    let benign = left_out.iter().filter_map(|capture| capture.distances.first()).flatten();
+    let novelty_threshold = quantile(&mut benign.copied().collect::<Vec<_>>(), 1.0 - sizes.novelty_tail);
+    Fitted { transform, points: prototype_points, point_labels, novelty_threshold, sampled, left_out }
 }
 
 /// The chosen rows in their order, thinned out evenly to at most `most` of each label.
-fn sampled(rows: &Rows<'_>, labels: usize, most: usize) -> Vec<usize> {
+fn thinned(rows: &Rows<'_>, labels: usize, most: usize) -> TrainingRows<'static> {
     let mut counts = vec![0_usize; labels];
-    for &row in rows.chosen {
+    for &row in rows.chosen.rows() {
         counts[usize::from(rows.labels[row])] += 1;
     }
     let mut seen = vec![0_usize; labels];
-    let keep = |row: &usize| {
-        let label = usize::from(rows.labels[*row]);
+    rows.chosen.filter(|row| {
+        let label = usize::from(rows.labels[row]);
         let (at, count) = (seen[label], counts[label]);
         seen[label] += 1;
         // The row with which the sample's share of the label reaches the next whole number.
         count <= most || (at + 1) * most / count > at * most / count
-    };
-    rows.chosen.iter().copied().filter(keep).collect()
+    })
 }
 
-/// Distances of each capture's flows to the benign prototypes of the others, and the threshold from its benign ones.
+/// Distances of each capture's flows to the benign prototypes of the others; the threshold comes from the benign ones.
 ///
 /// Transform and prototypes are fitted without the capture, so that the distances are those of a place that the model
 /// has not seen; the model itself then knows every capture's background, which makes its own rate lower.
-fn leave_captures_out(rows: &Rows<'_>, sizes: &Sizes, seed: u64, fitted: &mut Fitted) {
-    for (at, (inside, outside)) in captures(rows).into_iter().enumerate() {
+fn leave_captures_out(
+    rows: &Rows<'_>,
+    labels: usize,
+    sizes: &Sizes,
+    resample: &ResampleSpec,
+    seed: u64,
+) -> Vec<LeftOutCapture> {
+    let mut left_out = Vec::new();
+    for (at, Capture { name, inside, outside }) in captures(rows).into_iter().enumerate() {
         let others = Rows { chosen: &outside, ..*rows };
         let transform = others.transform(sizes.knots);
-        let benign = points(&transform, rows.data, others.of(BENIGN));
+        let sampled = others.sampled(&transform, labels, resample, seed);
+        let Some(benign) = sampled.by_label().first() else { continue };
         let mut random = Random::new(seed ^ CAPTURES ^ (at as u64) << 32);
-        let known = prototypes(&views(&benign), sizes.benign, &mut random);
+        let known = prototypes(&views(benign), sizes.benign, &mut random);
         if known.is_empty() {
             continue;
         }
-        for (&row, point) in inside.iter().zip(points(&transform, rows.data, inside.iter().copied())) {
+        let mut distances = vec![Vec::new(); labels];
+        for (&row, point) in inside.rows().iter().zip(points(&transform, rows.data, inside.rows().iter().copied())) {
             let nearest = known.iter().map(|known| squared(known, &point)).fold(f32::INFINITY, f32::min);
-            fitted.left_out[usize::from(rows.labels[row])].push(nearest.sqrt());
+            distances[usize::from(rows.labels[row])].push(nearest.sqrt());
         }
+        left_out.push(LeftOutCapture { name, distances });
     }
-    let mut benign = fitted.left_out.first().cloned().unwrap_or_default();
-    fitted.novelty_threshold = quantile(&mut benign, 1.0 - sizes.novelty_tail);
+    left_out
 }
 
-/// Rows inside and outside of each capture. A single capture is cut into blocks of time, which then stand for captures.
-fn captures(rows: &Rows<'_>) -> Vec<(Vec<usize>, Vec<usize>)> {
+/// A capture's rows and all others.
+struct Capture {
+    name: String,
+    inside: TrainingRows<'static>,
+    outside: TrainingRows<'static>,
+}
+
+/// The captures of the chosen rows. A single capture is cut into blocks of time, which then stand for captures.
+fn captures(rows: &Rows<'_>) -> Vec<Capture> {
     let groups = rows.data.scenarios().ids();
     let mut present: Vec<u32> = rows.of(BENIGN).map(|row| groups[row]).collect();
     present.sort_unstable();
     present.dedup();
-    let mut all: Vec<u32> = rows.chosen.iter().map(|&row| groups[row]).collect();
-    let of_group: Vec<u32> = if present.len() > 1 {
-        all.clone()
-    } else {
-        (0..all.len()).map(|at| (at * BLOCKS / all.len()) as u32).collect()
-    };
+    let mut all: Vec<u32> = rows.chosen.rows().iter().map(|&row| groups[row]).collect();
+    let named = present.len() > 1;
+    let of_group: Vec<u32> =
+        if named { all.clone() } else { (0..all.len()).map(|at| (at * BLOCKS / all.len()) as u32).collect() };
     all.clone_from(&of_group);
     all.sort_unstable();
     all.dedup();
     let part = |group: u32, inside: bool| {
-        let rows = rows.chosen.iter().zip(&of_group).filter(|(_, of)| (**of == group) == inside);
-        rows.map(|(&row, _)| row).collect()
+        let mut of_group = of_group.iter();
+        rows.chosen.filter(|_| of_group.next().is_some_and(|of| (*of == group) == inside))
     };
-    all.into_iter().map(|group| (part(group, true), part(group, false))).collect()
+    let name = |group: u32| match rows.data.scenarios().distinct().get(group as usize) {
+        Some(name) if named => name.clone(),
+        _ => format!("block {} of {BLOCKS}", group + 1),
+    };
+    let capture = |group| Capture { name: name(group), inside: part(group, true), outside: part(group, false) };
+    all.into_iter().map(capture).collect()
 }
 
 /// Prototypes of each label: what `sizes` says for benign, and a fair share of the rest for each attack, where what a
@@ -209,6 +241,7 @@ const CAPTURES: u64 = 0xca97_0000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::split::Fold;
     use super::*;
 
     #[test]
@@ -231,10 +264,11 @@ mod tests {
     fn a_label_of_many_rows_is_thinned_out_evenly_and_others_are_left_whole() {
         let data = Dataset::new(Vec::new());
         let labels: Vec<u16> = (0..1000).map(|row| u16::from(row % 10 == 3)).collect();
-        let chosen: Vec<_> = (0..1000).collect();
-        let rows = Rows { data: &data, labels: &labels, chosen: &chosen };
-        assert_eq!(sampled(&rows, 2, 900), chosen);
-        let some = sampled(&rows, 2, 100);
+        let whole = Fold::whole(1000);
+        let rows = Rows { data: &data, labels: &labels, chosen: &whole.training() };
+        assert_eq!(thinned(&rows, 2, 900).rows(), whole.training().rows());
+        let some = thinned(&rows, 2, 100);
+        let some = some.rows();
         assert_eq!(some.iter().filter(|&&row| labels[row] == 1).count(), 100, "not more than asked: all");
         let benign: Vec<_> = some.iter().filter(|&&row| labels[row] == 0).collect();
         assert_eq!(benign.len(), 100);
@@ -245,10 +279,11 @@ mod tests {
     fn a_single_capture_is_cut_into_blocks() {
         let mut data = Dataset::new(Vec::new());
         (0..10).for_each(|_| data.push(&[], "0", "only"));
-        let chosen: Vec<_> = (0..10).collect();
-        let rows = Rows { data: &data, labels: &[0; 10], chosen: &chosen };
+        let whole = Fold::whole(10);
+        let rows = Rows { data: &data, labels: &[0; 10], chosen: &whole.training() };
         let parts = captures(&rows);
         assert_eq!(parts.len(), BLOCKS);
-        assert!(parts.iter().all(|(inside, outside)| inside.len() == 2 && outside.len() == 8));
+        assert!(parts.iter().all(|part| part.inside.rows().len() == 2 && part.outside.rows().len() == 8));
+        assert_eq!(parts[4].name, "block 5 of 5");
     }
 }

@@ -1,15 +1,20 @@
 //! `flowshrike train`: a model from labelled flows, with a validation report.
 
+mod options;
+mod summary;
+
 use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
 
+use self::options::{ResampleArgs, SplitArgs};
+use super::Usage;
 use super::labelled::Labelled;
 use super::output::write_whole;
 use crate::dataset::Skipped;
 use crate::features::Profile;
-use crate::train::{self, Recipe, Report, View};
+use crate::train::{self, Recipe, Report, Sizes, View};
 
 /// Options of `train`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +45,11 @@ pub(super) struct Args {
     /// Where the model goes
     #[arg(long, short, value_name = "MODEL")]
     output: PathBuf,
+    // Last: a heading of the help stays until the next one.
+    #[command(flatten)]
+    split: SplitArgs,
+    #[command(flatten)]
+    resample: ResampleArgs,
 }
 
 /// The JSON of `--report`.
@@ -65,8 +75,12 @@ enum ViewArg {
 /// # Errors
 /// What is wrong with the files, or why there is no model of them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let (split, resample) = (args.split.spec(), args.resample.spec());
+    // Before files are read, which may take long.
+    split.check().map_err(|error| Usage(error.to_string()))?;
+    resample.check().map_err(|error| Usage(error.to_string()))?;
     let features = train::default_features();
-    let data = args.flows.read(&features)?;
+    let data = args.flows.read_grouped(&features, split.group_column.as_deref())?;
     let recipe = Recipe {
         name: args.name.clone(),
         version: args.model_version.clone(),
@@ -74,9 +88,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             ViewArg::Stages => View::Stages,
             ViewArg::Labels => View::Labels,
         },
+        split,
+        resample,
         seed: args.seed,
         profile: args.profile,
         about: args.about.clone(),
+        sizes: Sizes { novelty_tail: args.split.novelty_fpr, ..Sizes::default() },
         ..Recipe::default()
     };
     if data.len() > recipe.sizes.rows {
@@ -95,43 +112,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         json.push(b'\n');
         write_whole(path, &json)?;
     }
-    eprint!("{}", summary(&report, bytes.len()));
+    eprint!("{}", summary::summary(&report, bytes.len()));
     Ok(())
-}
-
-/// The report for people.
-fn summary(report: &Report, bytes: usize) -> String {
-    let thresholds: Vec<String> =
-        report.alert_thresholds.iter().map(|(label, least)| format!("{label} {least}")).collect();
-    let left_out: Vec<String> = report
-        .left_out
-        .iter()
-        .map(|(label, found)| format!("{label} {} of {} ({:.2} %)", found.novel, found.flows, found.rate * 100.0))
-        .collect();
-    let all_points = report.all_points_macro_f1.map_or_else(|| "-".to_owned(), |f1| format!("{f1:.4}"));
-    format!(
-        "{}model     {} {}, {} points, {bytes} bytes, SHA-256 {}\n\
-         data      {}\n\
-         split     the last quarter of each capture validates: fitted on {} flows, measured on {}; {} more repeat a \
-         training flow and are not counted\n\
-         \n{}\n\
-         all points kept: macro-F1 {all_points} on the same flows\n\
-         each capture left out in turn, novel beyond {}: {}\n\
-         alert thresholds, chosen on the validation flows: {}\n\
-         The figures are those of the fit on the first three quarters; the model is fitted on all flows by the same recipe.\n{}",
-        train::leak_text(&report.leaks, true),
-        report.name,
-        report.version,
-        report.points,
-        report.sha256,
-        report.trained_on,
-        report.training_flows,
-        report.validation_flows,
-        report.repeated_flows,
-        train::text(&report.validation),
-        report.novelty_threshold,
-        left_out.join(", "),
-        thresholds.join(", "),
-        train::leak_text(&report.leaks, false),
-    )
 }

@@ -1,0 +1,105 @@
+//! From chosen rows to a model: a fit by the recipe, and the parts that an artifact holds of it.
+
+use std::collections::BTreeMap;
+
+use super::centroids;
+use super::evaluate::digits;
+use super::fit::{Fitted, Rows, fit, views};
+use super::recipe::{Recipe, TrainError};
+use super::sampling::SampledPoints;
+use super::split::{SplitSpec, TrainingRows};
+use crate::dataset::Dataset;
+use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, schema_sha256};
+
+/// What every fit of one training run shares.
+#[derive(Clone, Copy)]
+pub(super) struct Maker<'a> {
+    pub(super) data: &'a Dataset,
+    pub(super) recipe: &'a Recipe,
+    pub(super) names: &'a [String],
+    pub(super) labels: &'a [u16],
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn fit(&self, chosen: &TrainingRows<'_>) -> Fitted {
+        let rows = Rows { data: self.data, labels: self.labels, chosen };
+        fit(&rows, self.names.len(), &self.recipe.sizes, &self.recipe.resample, self.recipe.seed)
+    }
+
+    /// A row's label.
+    pub(super) fn name_of(&self, row: usize) -> Option<&'a str> {
+        self.names.get(usize::from(self.labels[row])).map(String::as_str)
+    }
+
+    /// The same fit with every distinct point in place of prototypes: what the prototypes are held against.
+    pub(super) fn all_points(fitted: &Fitted) -> Fitted {
+        let mut all = Fitted {
+            points: Vec::new(),
+            point_labels: Vec::new(),
+            sampled: SampledPoints::default(),
+            ..fitted.clone()
+        };
+        for (label, points) in fitted.sampled.by_label().iter().enumerate() {
+            for point in centroids::distinct(&views(points)) {
+                // On the grid of an artifact's coordinates, which does not know numbers just above 0.
+                all.points.push(point.iter().map(|x| (x * 1e6).round() / 1e6).collect());
+                all.point_labels.push(label as u16);
+            }
+        }
+        all
+    }
+
+    /// A model that says which label is likeliest, and alerts on none in particular.
+    pub(super) fn open_model(&self, fitted: &Fitted) -> Result<Model, TrainError> {
+        Ok(self.model(fitted, &vec![0.0; self.names.len()], BTreeMap::new())?)
+    }
+
+    pub(super) fn model(
+        &self,
+        fitted: &Fitted,
+        thresholds: &[f32],
+        metrics: BTreeMap<String, f64>,
+    ) -> Result<Model, ArtifactError> {
+        let Self { data, recipe, names, labels } = self;
+        let count = |label: usize| labels.iter().filter(|&&l| usize::from(l) == label).count() as u64;
+        let rows: BTreeMap<String, u64> = names.iter().cloned().enumerate().map(|(at, n)| (n, count(at))).collect();
+        let maps = fitted.transform.maps().iter();
+        Model::from_parts(&ModelParts {
+            name: recipe.name.clone(),
+            version: recipe.version.clone(),
+            profile: recipe.profile.name().to_owned(),
+            schema_sha256: schema_sha256(data.features()),
+            portable_only: true,
+            features: data.features().iter().map(|id| id.feature().column.to_owned()).collect(),
+            transform: maps
+                .map(|map| MapParts { knots: map.knots().to_vec(), levels: map.levels().iter().map(digits).collect() })
+                .collect(),
+            labels: names.to_vec(),
+            alert_thresholds: thresholds.to_vec(),
+            novelty_threshold: digits(&fitted.novelty_threshold),
+            k: recipe.k.min(fitted.points.len()),
+            weighting: WEIGHTING.to_owned(),
+            points: fitted.points.clone(),
+            point_labels: fitted.point_labels.clone(),
+            provenance: Provenance {
+                trained_on: self.trained_on(&rows),
+                data_sha256: data.sha256(),
+                rows,
+                seed: recipe.seed,
+                created_by: concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+            metrics,
+        })
+    }
+
+    /// The data in one line, and how its figures came about where that is not the usual way.
+    fn trained_on(&self, rows: &BTreeMap<String, u64>) -> String {
+        let Self { data, recipe, names, .. } = self;
+        let counts: Vec<String> = names.iter().map(|name| format!("{name} {}", rows[name])).collect();
+        let captures = data.scenarios().distinct().len();
+        let counts = format!("{} flows of {captures} captures: {}", data.len(), counts.join(", "));
+        let split = (recipe.split != SplitSpec::default()).then(|| recipe.split.text());
+        let parts = [recipe.about.clone(), Some(counts), split, recipe.resample.text()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
