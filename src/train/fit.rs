@@ -2,10 +2,10 @@
 
 use super::centroids::{distinct, prototypes, squared};
 use super::random::Random;
-use super::sampling::{ResampleSpec, SampledPoints, TrainingPoints, resample};
+use super::sampling::{ResampleKind, ResampleSpec, SampledPoints, TrainingPoints, resample};
 use super::split::TrainingRows;
 use crate::dataset::Dataset;
-use crate::model::transform::{QuantileMap, Transform};
+use crate::model::transform::{QuantileMap, Scaling, Transform};
 
 /// Sizes and rules of a fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,8 @@ pub(super) struct Fitted {
     pub(super) novelty_threshold: f32,
     /// The points that the prototypes stand for.
     pub(super) sampled: SampledPoints,
+    /// Benign prototypes for novelty, where those among `points` stand for resampled flows: how strange a flow is must not hang on that.
+    pub(super) novelty_points: Option<Vec<Vec<f32>>>,
     /// Each capture, as a fit without it sees it.
     pub(super) left_out: Vec<LeftOutCapture>,
 }
@@ -52,6 +54,8 @@ pub(super) struct Fitted {
 pub(super) struct LeftOutCapture {
     /// Its name; blocks of time have one, too.
     pub(super) name: String,
+    /// Whether it is a block of time.
+    pub(super) is_block: bool,
     /// By label, the distances of its flows.
     pub(super) distances: Vec<Vec<f32>>,
 }
@@ -75,21 +79,19 @@ impl<'a> Rows<'a> {
     fn transform(&self, knots: usize) -> Transform {
         let width = self.data.features().len();
         let column = |at: usize| self.chosen.rows().iter().map(move |&row| self.data.row(row)[at]);
-        Transform::new((0..width).map(|at| QuantileMap::fit(column(at), knots)).collect())
-    }
-
-    /// What a fit takes of the chosen rows.
-    fn sampled(&self, transform: &Transform, labels: usize, spec: &ResampleSpec, seed: u64) -> SampledPoints {
-        resample(TrainingPoints::new(self.chosen, transform, self.data, self.labels, labels), spec, seed)
+        let maps = (0..width).map(|at| QuantileMap::fit(column(at), knots)).collect();
+        Transform::new(Scaling::Quantile(maps), vec![0.0; width])
     }
 }
 
 /// Fits everything on the chosen rows.
-pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, resample: &ResampleSpec, seed: u64) -> Fitted {
+pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, drawn: &ResampleSpec, seed: u64) -> Fitted {
     let chosen = thinned(rows, labels, sizes.rows);
     let rows = &Rows { chosen: &chosen, ..*rows };
     let transform = rows.transform(sizes.knots);
-    let sampled = rows.sampled(&transform, labels, resample, seed);
+    let points = TrainingPoints::new(rows.chosen, &transform, rows.data, rows.labels, labels);
+    let known = if drawn.kind == ResampleKind::None { None } else { points.by_label().first().cloned() };
+    let sampled = resample(points, drawn, seed);
     let by_label = sampled.by_label();
     let counts: Vec<usize> = by_label.iter().map(|points| distinct(&views(points)).len()).collect();
     let budgets = budgets(&counts, sizes);
@@ -101,10 +103,13 @@ pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, resample: &Resa
         point_labels.extend(std::iter::repeat_n(label as u16, found.len()));
         prototype_points.extend(found);
     }
-    let left_out = leave_captures_out(rows, labels, sizes, resample, seed);
+    let novelty_points = known
+        .filter(|known| sampled.by_label().first() != Some(known))
+        .map(|known| prototypes(&views(&known), sizes.benign, &mut Random::new(seed)));
+    let left_out = leave_captures_out(rows, labels, sizes, seed);
     let benign = left_out.iter().filter_map(|capture| capture.distances.first()).flatten();
     let novelty_threshold = quantile(&mut benign.copied().collect::<Vec<_>>(), 1.0 - sizes.novelty_tail);
-    Fitted { transform, points: prototype_points, point_labels, novelty_threshold, sampled, left_out }
+    Fitted { transform, points: prototype_points, point_labels, novelty_threshold, sampled, novelty_points, left_out }
 }
 
 /// The chosen rows in their order, thinned out evenly to at most `most` of each label.
@@ -127,21 +132,14 @@ fn thinned(rows: &Rows<'_>, labels: usize, most: usize) -> TrainingRows<'static>
 ///
 /// Transform and prototypes are fitted without the capture, so that the distances are those of a place that the model
 /// has not seen; the model itself then knows every capture's background, which makes its own rate lower.
-fn leave_captures_out(
-    rows: &Rows<'_>,
-    labels: usize,
-    sizes: &Sizes,
-    resample: &ResampleSpec,
-    seed: u64,
-) -> Vec<LeftOutCapture> {
+fn leave_captures_out(rows: &Rows<'_>, labels: usize, sizes: &Sizes, seed: u64) -> Vec<LeftOutCapture> {
     let mut left_out = Vec::new();
-    for (at, Capture { name, inside, outside }) in captures(rows).into_iter().enumerate() {
+    for (at, Capture { name, is_block, inside, outside }) in captures(rows).into_iter().enumerate() {
         let others = Rows { chosen: &outside, ..*rows };
         let transform = others.transform(sizes.knots);
-        let sampled = others.sampled(&transform, labels, resample, seed);
-        let Some(benign) = sampled.by_label().first() else { continue };
+        let benign = points(&transform, rows.data, others.of(BENIGN));
         let mut random = Random::new(seed ^ CAPTURES ^ (at as u64) << 32);
-        let known = prototypes(&views(benign), sizes.benign, &mut random);
+        let known = prototypes(&views(&benign), sizes.benign, &mut random);
         if known.is_empty() {
             continue;
         }
@@ -150,7 +148,7 @@ fn leave_captures_out(
             let nearest = known.iter().map(|known| squared(known, &point)).fold(f32::INFINITY, f32::min);
             distances[usize::from(rows.labels[row])].push(nearest.sqrt());
         }
-        left_out.push(LeftOutCapture { name, distances });
+        left_out.push(LeftOutCapture { name, is_block, distances });
     }
     left_out
 }
@@ -158,6 +156,7 @@ fn leave_captures_out(
 /// A capture's rows and all others.
 struct Capture {
     name: String,
+    is_block: bool,
     inside: TrainingRows<'static>,
     outside: TrainingRows<'static>,
 }
@@ -183,7 +182,8 @@ fn captures(rows: &Rows<'_>) -> Vec<Capture> {
         Some(name) if named => name.clone(),
         _ => format!("block {} of {BLOCKS}", group + 1),
     };
-    let capture = |group| Capture { name: name(group), inside: part(group, true), outside: part(group, false) };
+    let capture =
+        |group| Capture { name: name(group), is_block: !named, inside: part(group, true), outside: part(group, false) };
     all.into_iter().map(capture).collect()
 }
 

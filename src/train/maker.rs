@@ -7,9 +7,12 @@ use super::evaluate::digits;
 use super::fit::{Fitted, Rows, fit, views};
 use super::recipe::{Recipe, TrainError};
 use super::sampling::SampledPoints;
-use super::split::{SplitSpec, TrainingRows};
+use super::split::TrainingRows;
 use crate::dataset::Dataset;
-use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, schema_sha256};
+use crate::model::{
+    ArtifactError, EngineParts, Kept, KnnParts, Metric, Model, ModelParts, NoveltyParts, Provenance, ScalingParts,
+    TransformParts, Weighting, schema_sha256,
+};
 
 /// What every fit of one training run shares.
 #[derive(Clone, Copy)]
@@ -63,7 +66,10 @@ impl<'a> Maker<'a> {
         let Self { data, recipe, names, labels } = self;
         let count = |label: usize| labels.iter().filter(|&&l| usize::from(l) == label).count() as u64;
         let rows: BTreeMap<String, u64> = names.iter().cloned().enumerate().map(|(at, n)| (n, count(at))).collect();
-        let maps = fitted.transform.maps().iter();
+        let mut transform = TransformParts::of(&fitted.transform);
+        if let ScalingParts::Quantile(maps) = &mut transform.scaling {
+            maps.iter_mut().flat_map(|map| &mut map.levels).for_each(|level| *level = digits(level));
+        }
         Model::from_parts(&ModelParts {
             name: recipe.name.clone(),
             version: recipe.version.clone(),
@@ -71,16 +77,23 @@ impl<'a> Maker<'a> {
             schema_sha256: schema_sha256(data.features()),
             portable_only: true,
             features: data.features().iter().map(|id| id.feature().column.to_owned()).collect(),
-            transform: maps
-                .map(|map| MapParts { knots: map.knots().to_vec(), levels: map.levels().iter().map(digits).collect() })
-                .collect(),
+            parent: None,
+            transform,
             labels: names.to_vec(),
             alert_thresholds: thresholds.to_vec(),
-            novelty_threshold: digits(&fitted.novelty_threshold),
-            k: recipe.k.min(fitted.points.len()),
-            weighting: WEIGHTING.to_owned(),
-            points: fitted.points.clone(),
-            point_labels: fitted.point_labels.clone(),
+            engine: EngineParts::Knn(KnnParts {
+                k: recipe.k.min(fitted.points.len()),
+                metric: Metric::L2,
+                weighting: Weighting::Distance,
+                kept: Kept::Centroids,
+                points: fitted.points.clone(),
+                point_labels: fitted.point_labels.clone(),
+            }),
+            novelty: NoveltyParts {
+                threshold: digits(&fitted.novelty_threshold),
+                points: fitted.novelty_points.clone(),
+            },
+            pipeline: None,
             provenance: Provenance {
                 trained_on: self.trained_on(&rows),
                 data_sha256: data.sha256(),
@@ -92,14 +105,11 @@ impl<'a> Maker<'a> {
         })
     }
 
-    /// The data in one line, and how its figures came about where that is not the usual way.
+    /// The data in one line.
     fn trained_on(&self, rows: &BTreeMap<String, u64>) -> String {
-        let Self { data, recipe, names, .. } = self;
-        let counts: Vec<String> = names.iter().map(|name| format!("{name} {}", rows[name])).collect();
-        let captures = data.scenarios().distinct().len();
-        let counts = format!("{} flows of {captures} captures: {}", data.len(), counts.join(", "));
-        let split = (recipe.split != SplitSpec::default()).then(|| recipe.split.text());
-        let parts = [recipe.about.clone(), Some(counts), split, recipe.resample.text()];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let counts: Vec<String> = self.names.iter().map(|name| format!("{name} {}", rows[name])).collect();
+        let captures = self.data.scenarios().distinct().len();
+        let counts = format!("{} flows of {captures} captures: {}", self.data.len(), counts.join(", "));
+        self.recipe.about.as_ref().map_or_else(|| counts.clone(), |about| format!("{about}; {counts}"))
     }
 }

@@ -109,7 +109,7 @@ mod tests {
         let sizes = Sizes { rows: 500, benign: 8, attacks: 8, ..Sizes::default() };
         let (model, report) = train(&data, &Recipe { sizes, ..Recipe::default() }).expect("a model");
         assert_eq!((report.training_flows, report.validation.flows), (52_500, 17_500));
-        assert_eq!((report.all_points_macro_f1, model.parts().points.len()), (None, 16));
+        assert_eq!((report.all_points_macro_f1, model.parts().engine.size()), (None, 16));
         assert!(report.left_out.values().all(|label| label.flows <= 500));
     }
 }

@@ -22,6 +22,8 @@ pub struct NoveltyReport {
     pub false_positive_rate_asked: f64,
     /// The share of benign flows of all captures beyond it.
     pub false_positive_rate: Option<f64>,
+    /// What was left out in turn: `capture`, or `block` of time where fewer than two captures have benign flows.
+    pub left_out: &'static str,
     /// Benign flows in all.
     pub benign_flows: u64,
     /// Those beyond the threshold.
@@ -78,6 +80,7 @@ impl NoveltyReport {
         let mut found = Self {
             threshold: rounded(fitted.novelty_threshold),
             false_positive_rate_asked: asked,
+            left_out: if fitted.left_out.iter().all(|capture| capture.is_block) { "block" } else { "capture" },
             beyond_training,
             ..Self::default()
         };
@@ -110,14 +113,17 @@ impl NoveltyReport {
         };
         let labels: Vec<String> = self.per_label.iter().map(recall).collect();
         let labels = if labels.is_empty() { "no attack flows".to_owned() } else { labels.join(", ") };
+        let unit = if self.left_out == "block" { "block of time" } else { "capture" };
         let mut out = format!(
-            "left out: {labels} novel at a false-positive rate of {} % of {} benign flows (asked for {} %)\n\n",
+            "each {unit} left out in turn, novel beyond {:.5}\nleft out: {labels} novel at a false-positive rate of {} % of {} benign flows (asked for {} %)\n\n",
+            self.threshold,
             percent(self.false_positive_rate),
             self.benign_flows,
             percent(Some(self.false_positive_rate_asked)),
         );
         let width = self.per_scenario.keys().map(|name| name.chars().count()).max().unwrap_or(0).max("left out".len());
-        out += &format!("{:width$}  {:12}  {:>8}  {:>8}  {:>8}\n", "left out", "label", "flows", "novel", "share");
+        let labels = self.per_label.keys().map(String::len).max().unwrap_or(0).max("benign".len());
+        out += &format!("{:width$}  {:labels$}  {:>8}  {:>8}  {:>8}\n", "left out", "label", "flows", "novel", "share");
         for (name, scenario) in &self.per_scenario {
             let benign = Recall {
                 flows: scenario.benign_flows,
@@ -128,7 +134,7 @@ impl NoveltyReport {
             let attacks = scenario.per_label.iter().map(|(label, found)| (label.as_str(), *found));
             for (label, found) in benign.into_iter().chain(attacks) {
                 let share = percent(found.recall) + " %";
-                out += &format!("{name:width$}  {label:12}  {:>8}  {:>8}  {share:>8}\n", found.flows, found.novel);
+                out += &format!("{name:width$}  {label:labels$}  {:>8}  {:>8}  {share:>8}\n", found.flows, found.novel);
             }
         }
         let beyond = self.beyond_training.iter().filter(|(_, beyond)| beyond.flows > 0);

@@ -129,7 +129,7 @@ impl Report {
             validation_flows: sum(|fold| fold.validation_flows),
             repeated_flows: sum(|fold| fold.repeated_flows),
             training_notes,
-            points: model.parts().points.len(),
+            points: model.parts().engine.size(),
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),
             validation: found.pooled,

@@ -136,11 +136,8 @@ fn judge<'a>(maker: &Maker<'_>, fold: &'a Fold) -> Result<Judged<'a>, TrainError
     let mut fitted = maker.fit(&fold.training());
     let (verdicts, non_finite) = verdicts(maker, &maker.open_model(&fitted)?, fold.validation());
     // Every point against every validation row grows with the square.
-    let all_points = if fitted.sampled.count() <= ALL_POINTS_ROWS {
-        Some(verdicts_of_all_points(maker, &fitted, fold)?)
-    } else {
-        None
-    };
+    let few = fold.training().rows().len().max(fitted.sampled.count()) <= ALL_POINTS_ROWS;
+    let all_points = if few { Some(verdicts_of_all_points(maker, &fitted, fold)?) } else { None };
     fitted.sampled = super::sampling::SampledPoints::default();
     Ok(Judged { fold, fitted, verdicts, all_points, non_finite })
 }
@@ -225,7 +222,7 @@ fn distinct_benign(maker: &Maker<'_>, rows: &TrainingRows<'_>) -> usize {
     distinct.len()
 }
 
-/// Above this many points of a fit the comparison with all of them kept is left out.
+/// Above this many training rows or points of a fit the comparison with all of them kept is left out.
 const ALL_POINTS_ROWS: usize = 50_000;
 /// An alert needs at least half of the weight.
 const LEAST_SCORE: f32 = 0.5;

@@ -19,7 +19,7 @@ pub(super) fn summary(report: &Report, bytes: usize) -> String {
          all points kept: macro-F1 {all_points} on the same flows\n\
          alert thresholds, chosen on the validation flows: {}\n\
          The figures are those of the {siblings}; the model is fitted on all flows by the same recipe.\n\n\
-         each capture left out in turn, novel beyond {}\n{}\n{}",
+         {}\n{}",
         train::leak_text(&report.leaks, true),
         report.name,
         report.version,
@@ -32,7 +32,6 @@ pub(super) fn summary(report: &Report, bytes: usize) -> String {
         train::text(&report.validation),
         folds(&report.folds),
         thresholds.join(", "),
-        report.novelty_threshold,
         report.novelty.text(report.validation.flows),
         train::leak_text(&report.leaks, false),
     )

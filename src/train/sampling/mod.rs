@@ -81,6 +81,12 @@ impl TrainingPoints {
         }
         Self(by_label)
     }
+
+    /// The points of each label.
+    #[must_use]
+    pub fn by_label(&self) -> &[Vec<Vec<f32>>] {
+        &self.0
+    }
 }
 
 impl SampledPoints {

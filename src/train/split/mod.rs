@@ -53,6 +53,8 @@ impl SplitSpec {
                 self.enough(clusters.len(), self.parts(), "distinct flows")?;
                 notes.extend(self.small_labels(&clusters, names));
                 random.shuffle(&mut clusters);
+                // One label after the other: what is left over of each then goes where the ones before left least.
+                clusters.sort_by_key(|item| item.stratum);
                 of_clusters(&identical, &clusters, &deal(&clusters, &self.shares(), names.len()))
             }
             SplitKind::Scenario => {
@@ -177,3 +179,6 @@ fn by_group(groups: &Texts, shares: &[f64], random: &mut Random) -> Vec<u32> {
 
 /// Keeps the random numbers of a split apart from those of the fits.
 const STREAM: u64 = 0x7370_6c69_7400_0000;
+
+#[cfg(test)]
+mod tests;

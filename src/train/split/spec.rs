@@ -112,27 +112,31 @@ impl SplitSpec {
     /// The split in words, as a sentence's beginning: what validates.
     #[must_use]
     pub fn text(&self) -> String {
-        let share = match self.held_back() {
+        let some = match self.held_back() {
+            HOLDOUT => "a quarter".to_owned(),
+            share => format!("{} %", (share * 1e4).round() / 1e2),
+        };
+        let last = match self.held_back() {
             HOLDOUT => "quarter".to_owned(),
             share => format!("{} %", (share * 1e4).round() / 1e2),
         };
         let column = self.group_column.as_deref().unwrap_or_default();
         match (self.kind, self.folds) {
-            (SplitKind::Time, None) => format!("the last {share} of each capture validates"),
+            (SplitKind::Time, None) => format!("the last {last} of each capture validates"),
             (SplitKind::Time, Some(folds)) => {
                 format!("each of {folds} blocks of every capture's time validates in turn")
             }
-            (SplitKind::Random, None) => format!("a {share} of the flows, drawn by lot, validates"),
+            (SplitKind::Random, None) => format!("{some} of the flows, drawn by lot, validates"),
             (SplitKind::Random, Some(folds)) => {
                 format!("each of {folds} parts of the flows, drawn by lot, validates in turn")
             }
-            (SplitKind::Stratified, None) => format!("a {share} of each label's flows, drawn by lot, validates"),
+            (SplitKind::Stratified, None) => format!("{some} of each label's flows, drawn by lot, validates"),
             (SplitKind::Stratified, Some(folds)) => {
                 format!("each of {folds} parts of every label's flows, drawn by lot, validates in turn")
             }
             (SplitKind::Scenario, _) => "each capture validates in turn".to_owned(),
             (SplitKind::Group, None) => {
-                format!("about a {share} of the flows validates, by whole groups of `{column}`")
+                format!("about {some} of the flows validates, by whole groups of `{column}`")
             }
             (SplitKind::Group, Some(folds)) => {
                 format!("each of {folds} parts validates in turn, by whole groups of `{column}`")
