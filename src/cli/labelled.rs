@@ -47,10 +47,19 @@ impl Labelled {
     /// # Errors
     /// What is wrong with the files.
     pub(super) fn read(&self, features: &[FeatureId]) -> anyhow::Result<Dataset> {
+        self.read_grouped(features, None)
+    }
+
+    /// The same with a column of groups.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(super) fn read_grouped(&self, features: &[FeatureId], group_column: Option<&str>) -> anyhow::Result<Dataset> {
         let data = dataset::read(&Query {
             data: &self.data,
             labels: self.labels.as_deref(),
             label_column: self.label_column.as_deref(),
+            group_column,
             features,
             on_bad_row: self.on_bad_row.into(),
         })?;
