@@ -349,7 +349,7 @@ fn resampling_before_the_split_would_lift_the_figure_of_labels_that_cannot_be_to
         let flow = |n: u16| Flow {
             values: (0..12).map(|_| random.between(0, 100_000) as f64).collect(),
             capture: "mixed",
-            label: if n % 10 == 0 { 2 } else { 0 },
+            label: if n.is_multiple_of(10) { 2 } else { 0 },
             port: 1,
         };
         (0..600).map(flow).collect::<Vec<_>>()
