@@ -29,7 +29,7 @@ pub use classifier::Classifier;
 pub use diff::{Change, Diff};
 pub(crate) use digest::hex;
 pub use digest::sha256_hex;
-pub use engine::{EngineParts, Kept, KnnParts, MajorityParts, Node, TreeParts};
+pub use engine::{EngineParts, Kept, KnnParts, MAX_K, MAX_TREES, MajorityParts, Node, TreeParts};
 pub use error::{ArtifactError, MAX_BYTES};
 pub use knn::{Metric, Weighting};
 pub use novelty::TELLING;

@@ -6,6 +6,8 @@
 
 mod assessment;
 mod centroids;
+mod condense;
+mod engine;
 mod evaluate;
 mod fit;
 mod grouping;
@@ -23,8 +25,10 @@ mod random;
 mod recipe;
 mod report;
 pub mod sampling;
+mod scaling;
 pub mod split;
 mod summary;
+mod trees;
 mod validate;
 mod views;
 

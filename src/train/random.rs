@@ -22,7 +22,7 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Evenly from 0 to below a count; 0 for a count of 0.
+    /// A place among `count`, each as likely; 0 of none.
     pub(super) fn below(&mut self, count: usize) -> usize {
         ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
     }

@@ -207,4 +207,4 @@ impl Ask for Apart<'_> {
 }
 
 /// Greatest number of voting neighbours.
-const MAX_K: usize = 64;
+pub const MAX_K: usize = 64;

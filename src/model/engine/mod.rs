@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::LabelId;
 use super::error::ArtifactError;
 use super::parts::field;
-pub use knn::{Kept, KnnParts};
+pub use knn::{Kept, KnnParts, MAX_K};
 pub use majority::MajorityParts;
 pub(super) use reference::{Benign, Reference};
-pub use trees::{Node, TreeParts};
+pub use trees::{MAX_TREES, Node, TreeParts};
 
 /// What an artifact holds of an engine; the names are those of the JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
