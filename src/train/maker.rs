@@ -21,6 +21,8 @@ pub(super) struct Maker<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) names: &'a [String],
     pub(super) labels: &'a [u16],
+    /// SHA-256 of the data, which would be reckoned anew for each fold.
+    pub(super) data_sha256: &'a str,
 }
 
 impl<'a> Maker<'a> {
@@ -54,7 +56,7 @@ impl<'a> Maker<'a> {
         thresholds: &[f32],
         metrics: BTreeMap<String, f64>,
     ) -> Result<Model, ArtifactError> {
-        let Self { data, recipe, names, labels } = self;
+        let Self { data, recipe, names, labels, data_sha256 } = self;
         let count = |label: usize| labels.iter().filter(|&&l| usize::from(l) == label).count() as u64;
         let rows: BTreeMap<String, u64> = names.iter().cloned().enumerate().map(|(at, n)| (n, count(at))).collect();
         let metric = recipe.pipeline.engine.novelty_metric();
@@ -81,7 +83,7 @@ impl<'a> Maker<'a> {
             pipeline: serde_json::to_value(&recipe.pipeline).ok(),
             provenance: Provenance {
                 trained_on: self.trained_on(&rows),
-                data_sha256: data.sha256(),
+                data_sha256: (*data_sha256).to_owned(),
                 rows,
                 seed: recipe.seed,
                 created_by: concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -70,15 +70,25 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
         return Err(TrainError::NoBenign);
     }
     let split = recipe.pipeline.split.split(data, &grouped.rows, &grouped.names, recipe.seed)?;
-    let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows };
+    let data_sha256 = data.sha256();
+    let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows, data_sha256: &data_sha256 };
 
     // Fit on one side of each fold, choose thresholds on the other sides, and look once.
     let found = validate::validate(&maker, &split)?;
 
     // What a column tells of a capture needs captures on both sides, which only a split by time has for sure.
-    let by_time = SplitSpec::default().split(data, &grouped.rows, &grouped.names, recipe.seed)?;
+    let by_time = SplitSpec::default();
+    let by_time = if recipe.split == by_time {
+        None
+    } else {
+        Some(by_time.split(data, &grouped.rows, &grouped.names, recipe.seed)?)
+    };
     let leaks = vec![
-        leaks::capture_by_one_column(data, |row| grouped.rows[row] == fit::BENIGN, &by_time.folds),
+        leaks::capture_by_one_column(
+            data,
+            |row| grouped.rows[row] == fit::BENIGN,
+            &by_time.as_ref().unwrap_or(&split).folds,
+        ),
         leaks::shuffled_labels(&validate::shuffled(&maker, &split)?),
         leaks::ceiling(data, &found.pooled),
         leaks::identical_rows(&found.folds),
