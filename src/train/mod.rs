@@ -78,7 +78,7 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
 
     // What a column tells of a capture needs captures on both sides, which only a split by time has for sure.
     let by_time = SplitSpec::default();
-    let by_time = if recipe.split == by_time {
+    let by_time = if recipe.pipeline.split == by_time {
         None
     } else {
         Some(by_time.split(data, &grouped.rows, &grouped.names, recipe.seed)?)
