@@ -188,7 +188,7 @@ fn importance_is_told_when_it_is_asked_for() {
     assert_eq!(folder.json("stages", "test.csv", &[])["importance"], Value::Null);
     let found = folder.json("stages", "test.csv", &["--importance"]);
     let columns = found["importance"]["columns"].as_array().expect("columns");
-    assert_eq!((columns.len(), &found["importance"]["flows"]), (12, &json!(197)));
+    assert_eq!((columns.len(), &found["importance"]["flows"]), (13, &json!(197)));
     let drops: Vec<f64> = columns.iter().map(|column| number(column, "/drop")).collect();
     assert!(drops.is_sorted_by(|a, b| a >= b) && drops[0] > 0.0, "{drops:?}");
     assert_eq!(found["importance"]["macro_f1"], found["macro_f1"]);

@@ -30,7 +30,7 @@ fn flows() -> Vec<Flow> {
         for n in 0..200_u16 {
             let label = if n % 4 == 3 { attack } else { 0 };
             let base = f64::from(label) * 1000.0;
-            let mut values: Vec<f64> = (0..12).map(|_| base + random.between(0, 200) as f64).collect();
+            let mut values: Vec<f64> = (0..13).map(|_| base + random.between(0, 200) as f64).collect();
             if label == 0 && n % 10 == 9 {
                 values.clone_from(&flows[usize::from(n % 3) * 4].values);
             }
@@ -347,7 +347,7 @@ fn resampling_before_the_split_would_lift_the_figure_of_labels_that_cannot_be_to
     let noise = || {
         let mut random = Random::new(5);
         let flow = |n: u16| Flow {
-            values: (0..12).map(|_| random.between(0, 100_000) as f64).collect(),
+            values: (0..13).map(|_| random.between(0, 100_000) as f64).collect(),
             capture: "mixed",
             label: if n.is_multiple_of(10) { 2 } else { 0 },
             port: 1,

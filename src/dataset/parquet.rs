@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
@@ -38,7 +39,9 @@ enum Value {
 
 impl Parquet {
     pub(super) fn open(file: File) -> Result<Self, Trouble> {
+        let length = file.metadata()?.len();
         let reader = SerializedFileReader::new(file).map_err(trouble)?;
+        check_places(reader.metadata().row_groups(), length)?;
         let metadata = reader.metadata().file_metadata();
         let schema = metadata.schema();
         let fields = schema.get_fields().to_vec();
@@ -53,6 +56,22 @@ impl Parquet {
             row: Vec::new(),
             number: 0,
         })
+    }
+}
+
+/// Refuses columns that a damaged footer puts outside of the file: the reader would panic.
+fn check_places(groups: &[RowGroupMetaData], length: u64) -> Result<(), Trouble> {
+    let inside = |column: &ColumnChunkMetaData| {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let (start, size) = (u64::try_from(start).ok()?, u64::try_from(column.compressed_size()).ok()?);
+        start.checked_add(size).filter(|end| *end <= length)
+    };
+    match groups.iter().flat_map(RowGroupMetaData::columns).find(|column| inside(column).is_none()) {
+        Some(column) => Err(Trouble::Other(format!(
+            "not a whole Parquet file: column `{}` is not inside of it",
+            column.column_path()
+        ))),
+        None => Ok(()),
     }
 }
 

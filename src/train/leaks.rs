@@ -202,7 +202,7 @@ mod tests {
             for flow in 0..200 {
                 let label = label(capture, flow);
                 let base = if flow % 4 == 3 { capture as f64 * 1000.0 } else { 0.0 };
-                let mut row: Vec<f64> = (0..12).map(|_| base + (random.unit() * 100.0).floor()).collect();
+                let mut row: Vec<f64> = (0..13).map(|_| base + (random.unit() * 100.0).floor()).collect();
                 row[0] = column_0(capture, flow);
                 data.push(&row, label, ["a", "b", "c"][capture]);
             }

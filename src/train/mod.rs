@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn data_without_benign_flows_is_refused() {
         let mut data = Dataset::new(default_features());
-        (0..40).for_each(|n| data.push(&[f64::from(n); 12], "2", "a"));
+        (0..40).for_each(|n| data.push(&[f64::from(n); 13], "2", "a"));
         assert!(matches!(train(&data, &Recipe::default()), Err(TrainError::NoBenign)));
-        (0..8).for_each(|n| data.push(&[f64::from(n); 12], "0", "a"));
+        (0..8).for_each(|n| data.push(&[f64::from(n); 13], "0", "a"));
         assert!(matches!(train(&data, &Recipe::default()), Err(TrainError::TooFew { .. })));
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let mut data = Dataset::new(default_features());
         for n in 0..70_000_u32 {
             let (label, shift) = if n % 10 == 3 { ("2", 100_000.0) } else { ("0", 0.0) };
-            data.push(&[f64::from(n * 7919 % 70_001) + shift; 12], label, if n < 35_000 { "a" } else { "b" });
+            data.push(&[f64::from(n * 7919 % 70_001) + shift; 13], label, if n < 35_000 { "a" } else { "b" });
         }
         let points = PointsSpec { benign: 8, attacks: 8, ..PointsSpec::default() };
         let pipeline = Pipeline { points, ..Pipeline::default() };

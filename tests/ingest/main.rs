@@ -134,6 +134,7 @@ fn other_names_of_the_columns_give_the_same_points() {
         ("Total Bwd packets", "Tot Bwd Pkts"),
         ("SYN Flag Count", "SYN Flag Cnt"),
         ("Flow Bytes/s", "Flow Byts/s"),
+        ("Fwd Packet Length Max", "Fwd Pkt Len Max"),
     ]);
     for header in [long, short] {
         let path = folder.write("other.csv", &csv(&header, &rows));
@@ -155,7 +156,7 @@ fn other_names_of_the_columns_give_the_same_points() {
 fn columns_of_the_python_meter_that_mean_something_else_are_refused_with_the_reason() {
     let folder = Folder::new();
     let names = "fwd_pkt_len_std,down_up_ratio,fwd_pkt_len_mean,totlen_fwd_pkts,bwd_pkt_len_max,fwd_pkts_s,fin_flag_cnt,tot_bwd_pkts,\
-                 fwd_psh_flags,syn_flag_cnt,flow_iat_min,flow_byts_s,label";
+                 fwd_psh_flags,syn_flag_cnt,flow_iat_min,flow_byts_s,fwd_pkt_len_max,label";
     let said =
         folder.refusal(&[&folder.write("python.csv", &csv(&names.split(',').collect::<Vec<_>>(), &rows()))], &[]);
     assert!(
@@ -180,7 +181,7 @@ fn a_bad_row_names_file_line_and_column_or_is_counted() {
     let bad = folder.write("bad.csv", (lines.join("\n") + "\n").as_bytes());
     let said = folder.refusal(&[&bad], &[]);
     assert!(
-        said.contains("bad.csv: line 4: 3 cells, where the header has 13") && said.contains("--on-bad-row skip"),
+        said.contains("bad.csv: line 4: 3 cells, where the header has 14") && said.contains("--on-bad-row skip"),
         "{said}"
     );
 
@@ -190,7 +191,7 @@ fn a_bad_row_names_file_line_and_column_or_is_counted() {
     assert_eq!(
         report["skipped_rows"],
         json!({ "rows": 3, "files": { (bad.clone()): 3 }, "first": [
-            { "file": bad, "line": 4, "column": null, "problem": "3 cells, where the header has 13" },
+            { "file": bad, "line": 4, "column": null, "problem": "3 cells, where the header has 14" },
             { "file": bad, "line": 6, "column": "Down/Up Ratio", "problem": "`one` is not a number" },
             { "file": bad, "line": 8, "column": "Label", "problem": "empty label" },
         ]})
@@ -236,7 +237,7 @@ fn each_format_tells_where_a_row_is_bad() {
     folder.model(&[&folder.write("flows.jsonl", with(4, &python).as_bytes())], &[]);
 
     let mut rows = rows();
-    rows[150][12] = String::new();
+    rows[150][13] = String::new();
     let path = folder.path("flows.parquet");
     parquet(&PathBuf::from(&path), &header(), &rows, Codec::SNAPPY);
     let said = folder.refusal(&[&path], &[]);
@@ -248,9 +249,9 @@ fn each_format_tells_where_a_row_is_bad() {
 fn a_skipped_row_skips_its_label_and_a_bad_label_its_row() {
     let folder = Folder::new();
     let rows = rows();
-    let labels: Vec<Vec<String>> = rows.iter().map(|row| vec![row[12].clone()]).collect();
-    let flows: Vec<Vec<String>> = rows.iter().map(|row| row[..12].to_vec()).collect();
-    let features = &header()[..12];
+    let labels: Vec<Vec<String>> = rows.iter().map(|row| vec![row[13].clone()]).collect();
+    let flows: Vec<Vec<String>> = rows.iter().map(|row| row[..13].to_vec()).collect();
+    let features = &header()[..13];
     let with = |flows: &[Vec<String>], labels: &[Vec<String>], more: &[&str]| {
         let data = folder.write("flows.csv", &csv(features, flows));
         let labels = folder.write("labels.csv", &csv(&["LabelFlow"], labels));
@@ -322,8 +323,8 @@ fn an_open_quotation_mark_does_not_take_the_rest_of_the_file_into_memory() {
 fn the_label_may_be_the_capture() {
     let folder = Folder::new();
     let name = |cell: &String| if cell == "2" { "recon" } else { "benign" }.to_owned();
-    let rows: Vec<Vec<String>> = rows().into_iter().map(|row| [&row[..12], &[name(&row[12])]].concat()).collect();
-    let columns = [&header()[..12], &["Scenario"]].concat();
+    let rows: Vec<Vec<String>> = rows().into_iter().map(|row| [&row[..13], &[name(&row[13])]].concat()).collect();
+    let columns = [&header()[..13], &["Scenario"]].concat();
     let model = folder.model(&[&folder.write("a.csv", &csv(&columns, &rows))], &["--label-column", "scenario"]);
     let lines: String = (String::from_utf8(csv(&columns, &rows)).expect("text").lines().skip(1))
         .map(|line| {
@@ -416,7 +417,7 @@ fn damaged_files_of_every_format_are_errors_or_skipped_rows_and_never_panics() {
 fn many_rows_are_read_in_the_memory_that_they_need() {
     let folder = Folder::new();
     // A long cell that nobody asks for: the text is five times what is kept of it.
-    let line = format!("{},{},0\n", "x".repeat(500), ["1.25"; 12].join(","));
+    let line = format!("{},{},0\n", "x".repeat(500), ["1.25"; 13].join(","));
     let path = folder.path("flows.csv.gz");
     let mut packer = GzEncoder::new(File::create(&path).expect("made"), Compression::fast());
     packer.write_all(&csv(&[&["Flow ID"], &header()[..]].concat(), &[])).expect("packs");
@@ -428,7 +429,7 @@ fn many_rows_are_read_in_the_memory_that_they_need() {
     let data = read(&path).expect("reads");
     assert_eq!((data.len(), data.row(199_999)[11], data.labels().distinct().len()), (200_000, 1.25, 1));
     // 8 bytes a value and 8 a row, at most twice while a vector grows; the text would be 110 MB.
-    let needed = 200_000 * (12 * 8 + 8) / 1024;
+    let needed = 200_000 * (13 * 8 + 8) / 1024;
     let grown = peak_kib().saturating_sub(before);
     assert!(grown < 2 * needed + 8 * 1024, "{grown} KiB more, where the rows need {needed}");
 }
