@@ -43,7 +43,7 @@ impl Default for EngineSpec {
 
 impl Default for KnnSpec {
     fn default() -> Self {
-        Self { k: NEIGHBOURS, metric: Metric::L2, weighting: Weighting::Distance, kept: Kept::Centroids }
+        Self { k: NEIGHBOURS, metric: Metric::L1, weighting: Weighting::Distance, kept: Kept::Centroids }
     }
 }
 
@@ -90,9 +90,22 @@ impl EngineSpec {
         }
     }
 
-    /// Whether it keeps prototypes, whose benign ones tell novelty as well.
+    /// Whether it is fitted on prototypes.
+    pub(super) const fn keeps_prototypes(&self) -> bool {
+        matches!(self, Self::Knn(KnnSpec { kept: Kept::Centroids, .. }))
+    }
+
+    /// What far means in the novelty of its models: its own metric, if it has one that tells.
+    pub(super) const fn novelty_metric(&self) -> Metric {
+        match self {
+            Self::Knn(KnnSpec { metric: Metric::L2, .. }) => Metric::L2,
+            _ => Metric::L1,
+        }
+    }
+
+    /// Whether its own benign points are prototypes that tell novelty as well.
     pub(super) fn tells_novelty(&self) -> bool {
-        matches!(self, Self::Knn(KnnSpec { metric: Metric::L2, kept: Kept::Centroids, .. }))
+        matches!(self, Self::Knn(spec) if spec.metric == self.novelty_metric() && spec.kept == Kept::Centroids)
     }
 
     /// The same engine with every training row kept, if that is another one.

@@ -190,7 +190,7 @@ pub(super) const SHUFFLES: u64 = 3;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Recipe, View, default_features, train};
+    use super::super::{Pipeline, Recipe, View, default_features, train};
     use super::*;
 
     /// Three captures of 200 flows, benign but for one in four of the second and third, all drawn alike; `column_0` is the
@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn tests_of(data: &Dataset, view: View) -> Vec<LeakTest> {
-        let recipe = Recipe { view, ..Recipe::default() };
+        let recipe = Recipe { pipeline: Pipeline { view, ..Pipeline::default() }, ..Recipe::default() };
         train(data, &recipe).expect("a model").1.leaks
     }
 

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::centroids;
+use super::engine::Material;
 use super::evaluate::digits;
-use super::fit::{Fitted, Rows, fit, views};
+use super::fit::{Fitted, Rows, fit};
 use super::recipe::{Recipe, TrainError};
 use super::sampling::SampledPoints;
 use super::split::TrainingRows;
 use crate::dataset::Dataset;
 use crate::model::{
-    ArtifactError, EngineParts, Kept, KnnParts, Metric, Model, ModelParts, NoveltyParts, Provenance, ScalingParts,
-    TransformParts, Weighting, schema_sha256,
+    ArtifactError, Model, ModelParts, NoveltyParts, Provenance, ReferenceParts, ScalingParts, TransformParts,
+    schema_sha256,
 };
 
 /// What every fit of one training run shares.
@@ -28,7 +28,7 @@ pub(super) struct Maker<'a> {
 impl<'a> Maker<'a> {
     pub(super) fn fit(&self, chosen: &TrainingRows<'_>) -> Fitted {
         let rows = Rows { data: self.data, labels: self.labels, chosen };
-        fit(&rows, self.names.len(), &self.recipe.sizes, &self.recipe.resample, self.recipe.seed)
+        fit(&rows, self.names.len(), &self.recipe.pipeline, self.recipe.rows, self.recipe.seed)
     }
 
     /// A row's label.
@@ -36,22 +36,13 @@ impl<'a> Maker<'a> {
         self.names.get(usize::from(self.labels[row])).map(String::as_str)
     }
 
-    /// The same fit with every distinct point in place of prototypes: what the prototypes are held against.
-    pub(super) fn all_points(fitted: &Fitted) -> Fitted {
-        let mut all = Fitted {
-            points: Vec::new(),
-            point_labels: Vec::new(),
-            sampled: SampledPoints::default(),
-            ..fitted.clone()
-        };
-        for (label, points) in fitted.sampled.by_label().iter().enumerate() {
-            for point in centroids::distinct(&views(points)) {
-                // On the grid of an artifact's coordinates, which does not know numbers just above 0.
-                all.points.push(point.iter().map(|x| (x * 1e6).round() / 1e6).collect());
-                all.point_labels.push(label as u16);
-            }
-        }
-        all
+    /// The same fit with every point in place of prototypes or a selection: what those are held against. None for an engine that has no
+    /// such sibling.
+    pub(super) fn all_points(&self, fitted: &Fitted) -> Option<Fitted> {
+        let whole = self.recipe.pipeline.engine.with_all_points()?;
+        let material = Material { by_label: fitted.sampled.by_label(), prototypes: &[], prototype_labels: &[] };
+        let engine = whole.fit(&material, self.recipe.seed);
+        Some(Fitted { engine, sampled: SampledPoints::default(), ..fitted.clone() })
     }
 
     /// A model that says which label is likeliest, and alerts on none in particular.
@@ -68,9 +59,10 @@ impl<'a> Maker<'a> {
         let Self { data, recipe, names, labels, data_sha256 } = self;
         let count = |label: usize| labels.iter().filter(|&&l| usize::from(l) == label).count() as u64;
         let rows: BTreeMap<String, u64> = names.iter().cloned().enumerate().map(|(at, n)| (n, count(at))).collect();
+        let metric = recipe.pipeline.engine.novelty_metric();
         let mut transform = TransformParts::of(&fitted.transform);
         if let ScalingParts::Quantile(maps) = &mut transform.scaling {
-            maps.iter_mut().flat_map(|map| &mut map.levels).for_each(|level| *level = digits(level));
+            maps.iter_mut().flat_map(|map| &mut map.levels).for_each(|level| *level = (*level * 1e7).round() / 1e7);
         }
         Model::from_parts(&ModelParts {
             name: recipe.name.clone(),
@@ -83,19 +75,12 @@ impl<'a> Maker<'a> {
             transform,
             labels: names.to_vec(),
             alert_thresholds: thresholds.to_vec(),
-            engine: EngineParts::Knn(KnnParts {
-                k: recipe.k.min(fitted.points.len()),
-                metric: Metric::L2,
-                weighting: Weighting::Distance,
-                kept: Kept::Centroids,
-                points: fitted.points.clone(),
-                point_labels: fitted.point_labels.clone(),
-            }),
+            engine: fitted.engine.clone(),
             novelty: NoveltyParts {
                 threshold: digits(&fitted.novelty_threshold),
-                points: fitted.novelty_points.clone(),
+                reference: fitted.novelty_points.clone().map(|points| ReferenceParts { metric, points }),
             },
-            pipeline: None,
+            pipeline: serde_json::to_value(&recipe.pipeline).ok(),
             provenance: Provenance {
                 trained_on: self.trained_on(&rows),
                 data_sha256: (*data_sha256).to_owned(),

@@ -19,6 +19,7 @@ mod maker;
 pub mod metrics;
 mod novelty;
 mod page;
+mod pipeline;
 mod plot;
 mod predictions;
 mod random;
@@ -33,8 +34,8 @@ mod validate;
 mod views;
 
 pub use assessment::{Assessment, Hourly, Options};
+pub use engine::{EngineSpec, ForestSpec, KnnSpec, TreeSpec};
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
-pub use fit::Sizes;
 pub use grouping::Unavailable;
 pub use importance::{Column, Importance};
 pub use judged::Judged;
@@ -42,9 +43,11 @@ pub use labels::{UnknownLabels, View, to_model};
 pub use leaks::{LeakTest, text as leak_text};
 pub use novelty::{Beyond, NoveltyReport, Recall, ScenarioNovelty};
 pub use page::page;
+pub use pipeline::{Pipeline, PipelineError, PointsSpec};
 pub use predictions::predictions;
 pub use recipe::{Recipe, TrainError, default_features};
 pub use report::{LeftOut, Report, SplitUsed, text};
+pub use scaling::{Missing, ScalingKind, TransformSpec};
 pub use summary::summary;
 pub use validate::FoldFigures;
 pub use views::{Figures, OneClass, Seen, Views};
@@ -61,12 +64,12 @@ use split::{Fold, SplitSpec};
 /// See [`TrainError`].
 pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainError> {
     check_features(data.features())?;
-    recipe.resample.check()?;
-    let grouped = labels::group(data.labels(), recipe.view)?;
+    recipe.pipeline.resample.check()?;
+    let grouped = labels::group(data.labels(), recipe.pipeline.view)?;
     if !grouped.names.first().is_some_and(|name| crate::taxonomy::is_benign(name)) {
         return Err(TrainError::NoBenign);
     }
-    let split = recipe.split.split(data, &grouped.rows, &grouped.names, recipe.seed)?;
+    let split = recipe.pipeline.split.split(data, &grouped.rows, &grouped.names, recipe.seed)?;
     let data_sha256 = data.sha256();
     let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows, data_sha256: &data_sha256 };
 
@@ -75,7 +78,7 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
 
     // What a column tells of a capture needs captures on both sides, which only a split by time has for sure.
     let by_time = SplitSpec::default();
-    let by_time = if recipe.split == by_time {
+    let by_time = if recipe.pipeline.split == by_time {
         None
     } else {
         Some(by_time.split(data, &grouped.rows, &grouped.names, recipe.seed)?)
@@ -120,8 +123,10 @@ mod tests {
             let (label, shift) = if n % 10 == 3 { ("2", 100_000.0) } else { ("0", 0.0) };
             data.push(&[f64::from(n * 7919 % 70_001) + shift; 12], label, if n < 35_000 { "a" } else { "b" });
         }
-        let sizes = Sizes { rows: 500, benign: 8, attacks: 8, ..Sizes::default() };
-        let (model, report) = train(&data, &Recipe { sizes, ..Recipe::default() }).expect("a model");
+        let points = PointsSpec { benign: 8, attacks: 8, ..PointsSpec::default() };
+        let pipeline = Pipeline { points, ..Pipeline::default() };
+        let recipe = Recipe { pipeline, rows: 500, ..Recipe::default() };
+        let (model, report) = train(&data, &recipe).expect("a model");
         assert_eq!((report.training_flows, report.validation.flows), (52_500, 17_500));
         assert_eq!((report.all_points_macro_f1, model.parts().engine.size()), (None, 16));
         assert!(report.left_out.values().all(|label| label.flows <= 500));

@@ -3,12 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::FeaturesSpec;
 use super::engine::EngineSpec;
 use super::labels::View;
 use super::sampling::ResampleSpec;
 use super::scaling::{Missing, ScalingKind, TransformSpec};
-use super::select::SelectSpec;
 use super::split::SplitSpec;
 use crate::model::transform::{DEFAULT_KNOTS, MAX_KNOTS};
 
@@ -18,11 +16,6 @@ use crate::model::transform::{DEFAULT_KNOTS, MAX_KNOTS};
 pub struct Pipeline {
     /// How labels are grouped.
     pub view: View,
-    /// Candidate columns.
-    pub features: FeaturesSpec,
-    /// Which of them are kept; all without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub select: Option<SelectSpec>,
     /// What stands for values that are missing or not finite.
     pub missing: Missing,
     /// How values become coordinates.
@@ -93,7 +86,10 @@ impl Pipeline {
             ));
         }
         if !(points.novelty_fpr > 0.0 && points.novelty_fpr < 1.0) {
-            return Err(format!("points.novelty_fpr: {}, where a share between 0 and 1 is possible", points.novelty_fpr));
+            return Err(format!(
+                "points.novelty_fpr: {}, where a share between 0 and 1 is possible",
+                points.novelty_fpr
+            ));
         }
         engine.check()
     }
@@ -109,8 +105,6 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             view: View::default(),
-            features: FeaturesSpec::default(),
-            select: None,
             missing: Missing::default(),
             scaling: ScalingKind::default(),
             knots: DEFAULT_KNOTS,
@@ -132,8 +126,8 @@ impl Default for PointsSpec {
 const BENIGN_PROTOTYPES: usize = 256;
 /// In the middle of the 110 to 160 that lose nothing against all rows.
 const ATTACK_PROTOTYPES: usize = 140;
-/// One flow in a hundred of an unseen capture's background.
-const NOVELTY_FPR: f64 = 0.01;
+/// Half a flow in a hundred of an unseen capture's background.
+const NOVELTY_FPR: f64 = 0.005;
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +174,8 @@ mod tests {
 
     #[test]
     fn the_declaration_survives_the_artifact() {
-        let pipeline = Pipeline::parse("engine: {name: tree, max_depth: 4}\nsplit: {kind: random, folds: 3}\n").expect("one");
+        let pipeline =
+            Pipeline::parse("engine: {name: tree, max_depth: 4}\nsplit: {kind: random, folds: 3}\n").expect("one");
         let value = serde_json::to_value(&pipeline).expect("encodes");
         assert_eq!(serde_json::from_value::<Pipeline>(value).expect("decodes"), pipeline);
     }

@@ -41,7 +41,9 @@ pub struct Report {
     pub folds: Vec<FoldFigures>,
     /// What should be known of the split and of the fits, a sentence each.
     pub training_notes: Vec<String>,
-    /// Points in the model.
+    /// How the model decides, in a line.
+    pub engine: String,
+    /// Points in the model, or leaves of trees.
     pub points: usize,
     /// Least score worth an alert, by label.
     pub alert_thresholds: BTreeMap<String, f64>,
@@ -105,11 +107,11 @@ impl Report {
         left_out: BTreeMap<String, LeftOut>,
     ) -> Self {
         let recipe = maker.recipe;
-        let asked = recipe.sizes.novelty_tail;
+        let asked = recipe.pipeline.points.novelty_fpr;
         let novelty = NoveltyReport::new(maker.names, fitted, asked, found.beyond);
         let sum = |of: fn(&FoldFigures) -> usize| found.folds.iter().map(of).sum::<usize>();
         let mut training_notes = found.notes;
-        if recipe.resample.kind == ResampleKind::Over {
+        if recipe.pipeline.resample.kind == ResampleKind::Over && recipe.pipeline.engine.keeps_prototypes() {
             training_notes.push(
                 "over-sampling repeats points, and prototypes count equal points once: it changes nothing here"
                     .to_owned(),
@@ -122,13 +124,14 @@ impl Report {
             version: model.version().to_owned(),
             sha256: model.sha256().to_owned(),
             trained_on: model.trained_on().to_owned(),
-            split: SplitUsed { spec: recipe.split.clone(), text: recipe.split.text() },
-            resample: recipe.resample.clone(),
+            split: SplitUsed { spec: recipe.pipeline.split.clone(), text: recipe.pipeline.split.text() },
+            resample: recipe.pipeline.resample.clone(),
             fitted_points: sampled.collect(),
             training_flows: sum(|fold| fold.training_flows) / found.folds.len().max(1),
             validation_flows: sum(|fold| fold.validation_flows),
             repeated_flows: sum(|fold| fold.repeated_flows),
             training_notes,
+            engine: model.parts().engine.describe(),
             points: model.parts().engine.size(),
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),

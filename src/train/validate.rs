@@ -116,7 +116,7 @@ pub(super) fn shuffled(maker: &Maker<'_>, split: &Split) -> Result<Vec<Evaluatio
             let labels = leaks::shuffled(maker.labels, training.rows(), maker.recipe.seed.wrapping_add(turn));
             let blind = Maker { labels: &labels, ..*maker };
             let fitted = blind.fit(&training);
-            if !fitted.point_labels.contains(&BENIGN) {
+            if !fitted.knows_benign() {
                 continue;
             }
             let model = blind.open_model(&fitted)?;
@@ -137,7 +137,7 @@ fn judge<'a>(maker: &Maker<'_>, fold: &'a Fold) -> Result<Judged<'a>, TrainError
     let (verdicts, non_finite) = verdicts(maker, &maker.open_model(&fitted)?, fold.validation());
     // Every point against every validation row grows with the square.
     let few = fold.training().rows().len().max(fitted.sampled.count()) <= ALL_POINTS_ROWS;
-    let all_points = if few { Some(verdicts_of_all_points(maker, &fitted, fold)?) } else { None };
+    let all_points = if few { verdicts_of_all_points(maker, &fitted, fold)? } else { None };
     fitted.sampled = super::sampling::SampledPoints::default();
     Ok(Judged { fold, fitted, verdicts, all_points, non_finite })
 }
@@ -146,8 +146,9 @@ fn verdicts_of_all_points(
     maker: &Maker<'_>,
     fitted: &Fitted,
     fold: &Fold,
-) -> Result<Vec<(usize, Verdict)>, TrainError> {
-    Ok(verdicts(maker, &maker.open_model(&Maker::all_points(fitted))?, fold.validation()).0)
+) -> Result<Option<Vec<(usize, Verdict)>>, TrainError> {
+    let Some(whole) = maker.all_points(fitted) else { return Ok(None) };
+    Ok(Some(verdicts(maker, &maker.open_model(&whole)?, fold.validation()).0))
 }
 
 /// What a model says of rows that it was not fitted on, and how many values were not finite.

@@ -46,9 +46,10 @@ def compare(program, model_path, flows_path):
         tied |= (distances > 0).any(axis=1) & (distances[:, 0] < least)
     shares = theirs.predict_proba(queries)
     benign = points[labels == model["labels"].index("benign")]
-    if model["novelty"].get("points"):
-        benign = np.float64(np.float32(model["novelty"]["points"]))
-    novelty = KNeighborsClassifier(n_neighbors=1, algorithm="brute").fit(benign, np.zeros(len(benign)))
+    metric, reference = knn["metric"], model["novelty"].get("reference")
+    if reference:
+        metric, benign = reference["metric"], np.float64(np.float32(reference["points"]))
+    novelty = KNeighborsClassifier(n_neighbors=1, metric=metric, algorithm="brute").fit(benign, np.zeros(len(benign)))
     nearest, _ = novelty.kneighbors(queries, n_neighbors=1)
     # Votes as near as this are decided by the last digit of a distance.
     order = np.sort(shares, axis=1)
@@ -85,9 +86,10 @@ def main(program, model_path, flows_path):
                     knn = changed["engine"]["knn"]
                     knn.update(k=k, metric=metric, weighting=weighting)
                     benign = changed["labels"].index("benign")
-                    changed["novelty"]["points"] = [
-                        point for point, label in zip(knn["points"], knn["point_labels"]) if label == benign
-                    ]
+                    points = [point for point, label in zip(knn["points"], knn["point_labels"]) if label == benign]
+                    # The cosine always needs a reference of its own, the others have one or not.
+                    if metric == "cosine" or k == 4:
+                        changed["novelty"]["reference"] = {"metric": ("l1", "l2")[k == 4], "points": points}
                     path = os.path.join(folder, f"{metric}-{weighting}-{k}.fsm")
                     artifact.write(path, changed)
                     wrong += compare(program, path, flows_path)

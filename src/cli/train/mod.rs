@@ -14,16 +14,22 @@ use super::labelled::Labelled;
 use super::output::write_whole;
 use crate::dataset::Skipped;
 use crate::features::Profile;
-use crate::train::{self, Recipe, Report, Sizes, View};
+use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, TreeSpec, View};
 
 /// Options of `train`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     flows: Labelled,
-    /// What the model tells apart
-    #[arg(long, value_enum, default_value_t = ViewArg::Stages)]
-    view: ViewArg,
+    /// The model's pipeline: columns, scaling, split, resampling, engine (YAML, docs/pipeline.md); flags win over it
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// What the model tells apart [default: stages]
+    #[arg(long, value_enum)]
+    view: Option<ViewArg>,
+    /// How the model decides, with the engine's default settings [default: knn]
+    #[arg(long, value_enum, value_name = "NAME")]
+    engine: Option<EngineArg>,
     /// Seed of all that is random; the same data and seed give the same bytes
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -70,37 +76,73 @@ enum ViewArg {
     Labels,
 }
 
+/// The engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum EngineArg {
+    /// The nearest points vote: prototypes of each label
+    Knn,
+    /// One decision tree
+    Tree,
+    /// A random forest
+    Forest,
+    /// Always the most frequent label: the floor
+    Majority,
+}
+
+impl Args {
+    /// The pipeline of the file, with the flags above it.
+    fn pipeline(&self) -> anyhow::Result<Pipeline> {
+        let mut pipeline = match &self.pipeline {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                Pipeline::parse(&text).map_err(|error| Usage(format!("{}:{error}", path.display())))?
+            }
+            None => Pipeline::default(),
+        };
+        if let Some(view) = self.view {
+            pipeline.view = match view {
+                ViewArg::Stages => View::Stages,
+                ViewArg::Labels => View::Labels,
+            };
+        }
+        let engine = self.engine.map(|engine| match engine {
+            EngineArg::Knn => EngineSpec::Knn(KnnSpec::default()),
+            EngineArg::Tree => EngineSpec::Tree(TreeSpec::default()),
+            EngineArg::Forest => EngineSpec::Forest(ForestSpec::default()),
+            EngineArg::Majority => EngineSpec::Majority,
+        });
+        // An engine that the file has settings for keeps them.
+        if let Some(engine) = engine.filter(|engine| engine.name() != pipeline.engine.name()) {
+            pipeline.engine = engine;
+        }
+        self.split.apply(&mut pipeline);
+        self.resample.apply(&mut pipeline.resample);
+        // Before files are read, which may take long.
+        pipeline.split.check().map_err(|error| Usage(error.to_string()))?;
+        pipeline.resample.check().map_err(|error| Usage(error.to_string()))?;
+        Ok(pipeline)
+    }
+}
+
 /// Trains and writes a model; the report goes to stderr.
 ///
 /// # Errors
 /// What is wrong with the files, or why there is no model of them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (split, resample) = (args.split.spec(), args.resample.spec());
-    // Before files are read, which may take long.
-    split.check().map_err(|error| Usage(error.to_string()))?;
-    resample.check().map_err(|error| Usage(error.to_string()))?;
+    let pipeline = args.pipeline()?;
     let features = train::default_features();
-    let data = args.flows.read_grouped(&features, split.group_column.as_deref())?;
+    let data = args.flows.read_grouped(&features, pipeline.split.group_column.as_deref())?;
     let recipe = Recipe {
         name: args.name.clone(),
         version: args.model_version.clone(),
-        view: match args.view {
-            ViewArg::Stages => View::Stages,
-            ViewArg::Labels => View::Labels,
-        },
-        split,
-        resample,
+        pipeline,
         seed: args.seed,
         profile: args.profile,
         about: args.about.clone(),
-        sizes: Sizes { novelty_tail: args.split.novelty_fpr, ..Sizes::default() },
         ..Recipe::default()
     };
-    if data.len() > recipe.sizes.rows {
-        eprintln!(
-            "note      a label with more than {0} flows is fitted on {0} of them, evenly taken",
-            recipe.sizes.rows
-        );
+    if data.len() > recipe.rows {
+        eprintln!("note      a label with more than {0} flows is fitted on {0} of them, evenly taken", recipe.rows);
     }
     let (model, report) = train::train(&data, &recipe)?;
     let bytes = model.to_bytes()?;

@@ -1,5 +1,6 @@
 //! Flags of `train` that say what is held back and how a fit's points are drawn.
 
+use crate::train::Pipeline;
 use crate::train::sampling::{ResampleKind, ResampleSpec};
 use crate::train::split::{SplitKind, SplitSpec};
 
@@ -7,9 +8,9 @@ use crate::train::split::{SplitKind, SplitSpec};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What it is measured on")]
 pub(super) struct SplitArgs {
-    /// How flows are held back to measure on; identical flows never stand on both sides
-    #[arg(long, value_enum, default_value_t = SplitArg::Time, value_name = "KIND")]
-    split: SplitArg,
+    /// How flows are held back to measure on; identical flows never stand on both sides [default: time]
+    #[arg(long, value_enum, value_name = "KIND")]
+    split: Option<SplitArg>,
     /// Hold back each of N parts in turn, instead of one
     #[arg(long, value_name = "N", conflicts_with = "holdout")]
     folds: Option<usize>,
@@ -17,11 +18,11 @@ pub(super) struct SplitArgs {
     #[arg(long, value_name = "SHARE")]
     holdout: Option<f64>,
     /// For `--split group`: flows with the same cell in this column, of the labels or the data, stay together
-    #[arg(long, value_name = "NAME", required_if_eq("split", "group"))]
+    #[arg(long, value_name = "NAME")]
     group_column: Option<String>,
-    /// Share of benign flows of an unseen capture that may be novel: the novelty threshold is set to it
-    #[arg(long, value_name = "RATE", value_parser = rate, default_value = "0.01")]
-    pub(super) novelty_fpr: f64,
+    /// Share of benign flows of an unseen capture that may be novel: the novelty threshold is set to it [default: 0.005]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    novelty_fpr: Option<f64>,
 }
 
 /// Kinds of split.
@@ -43,9 +44,9 @@ enum SplitArg {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Resampling, of training flows only")]
 pub(super) struct ResampleArgs {
-    /// Draw fewer points of great labels or more of small ones, after the split
-    #[arg(long, value_enum, default_value_t = ResampleArg::None, value_name = "KIND")]
-    resample: ResampleArg,
+    /// Draw fewer points of great labels or more of small ones, after the split [default: none]
+    #[arg(long, value_enum, value_name = "KIND")]
+    resample: Option<ResampleArg>,
     /// What a small label comes to as a share of a great one [default: 1]
     #[arg(long, value_name = "RATIO")]
     resample_ratio: Option<f64>,
@@ -68,29 +69,44 @@ enum ResampleArg {
 }
 
 impl SplitArgs {
-    /// As the library takes it.
-    pub(super) fn spec(&self) -> SplitSpec {
-        let kind = match self.split {
+    /// Puts what is said above what a pipeline has.
+    pub(super) fn apply(&self, pipeline: &mut Pipeline) {
+        let split = &mut pipeline.split;
+        let kind = self.split.map(|kind| match kind {
             SplitArg::Time => SplitKind::Time,
             SplitArg::Random => SplitKind::Random,
             SplitArg::Stratified => SplitKind::Stratified,
             SplitArg::Scenario => SplitKind::Scenario,
             SplitArg::Group => SplitKind::Group,
-        };
-        SplitSpec { kind, folds: self.folds, holdout: self.holdout, group_column: self.group_column.clone() }
+        });
+        // Another kind has other options.
+        if let Some(kind) = kind.filter(|kind| *kind != split.kind) {
+            *split = SplitSpec { kind, ..SplitSpec::default() };
+        }
+        // One of the two is asked for, so the other one that a file may have is not.
+        if self.folds.is_some() || self.holdout.is_some() {
+            (split.folds, split.holdout) = (self.folds, self.holdout);
+        }
+        if self.group_column.is_some() {
+            split.group_column.clone_from(&self.group_column);
+        }
+        pipeline.points.novelty_fpr = self.novelty_fpr.unwrap_or(pipeline.points.novelty_fpr);
     }
 }
 
 impl ResampleArgs {
-    /// As the library takes it.
-    pub(super) fn spec(&self) -> ResampleSpec {
-        let kind = match self.resample {
-            ResampleArg::None => ResampleKind::None,
-            ResampleArg::Under => ResampleKind::Under,
-            ResampleArg::Over => ResampleKind::Over,
-            ResampleArg::Smote => ResampleKind::Smote,
-        };
-        ResampleSpec { kind, ratio: self.resample_ratio, neighbours: self.smote_neighbours }
+    /// Puts what is said above what a pipeline has.
+    pub(super) fn apply(&self, resample: &mut ResampleSpec) {
+        if let Some(kind) = self.resample {
+            resample.kind = match kind {
+                ResampleArg::None => ResampleKind::None,
+                ResampleArg::Under => ResampleKind::Under,
+                ResampleArg::Over => ResampleKind::Over,
+                ResampleArg::Smote => ResampleKind::Smote,
+            };
+        }
+        resample.ratio = self.resample_ratio.or(resample.ratio);
+        resample.neighbours = self.smote_neighbours.or(resample.neighbours);
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn summary(report: &Report, bytes: usize) -> String {
         "fit without the flows held back"
     };
     format!(
-        "{}model     {} {}, {} points, {bytes} bytes, SHA-256 {}\n\
+        "{}model     {} {}, {}, {bytes} bytes, SHA-256 {}\n\
          data      {}\n\
          {}{}{}\n{}{}\n\
          all points kept: macro-F1 {all_points} on the same flows\n\
@@ -23,7 +23,7 @@ pub(super) fn summary(report: &Report, bytes: usize) -> String {
         train::leak_text(&report.leaks, true),
         report.name,
         report.version,
-        report.points,
+        report.engine,
         report.sha256,
         report.trained_on,
         split(report),
