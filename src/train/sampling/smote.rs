@@ -18,10 +18,11 @@ pub(super) fn grow(points: &mut Vec<Vec<f32>>, target: usize, neighbours: usize,
     let mut turns: Vec<usize> = (0..there.len()).collect();
     random.shuffle(&mut turns);
     let mut near: Vec<Option<Vec<usize>>> = vec![None; there.len()];
+    let mut found = Vec::new();
     let mut added = Vec::with_capacity(target - there.len());
     for &turn in turns.iter().cycle().take(target - there.len()) {
         let base = there[turn];
-        let near = near[turn].get_or_insert_with(|| nearest(base, &known, neighbours));
+        let near = near[turn].get_or_insert_with(|| nearest(base, &known, neighbours, &mut found));
         let other = known[near[random.below(near.len())]];
         let share = random.unit() as f32;
         added.push(base.iter().zip(other).map(|(&a, &b)| a + (b - a) * share).collect());
@@ -29,22 +30,18 @@ pub(super) fn grow(points: &mut Vec<Vec<f32>>, target: usize, neighbours: usize,
     points.append(&mut added);
 }
 
-/// The nearest of the other points, by position; of equally near ones the first.
-fn nearest(point: &[f32], known: &[&[f32]], count: usize) -> Vec<usize> {
-    let mut by_distance: Vec<(f32, usize)> = known
-        .iter()
-        .enumerate()
-        .filter(|(_, other)| **other != point)
-        .map(|(at, other)| (squared(point, other), at))
-        .collect();
+/// The nearest of the other points, by position; of equally near ones the first. `found` is memory that is used again for each point.
+fn nearest(point: &[f32], known: &[&[f32]], count: usize, found: &mut Vec<(f32, usize)>) -> Vec<usize> {
+    found.clear();
+    let others = known.iter().enumerate().filter(|(_, other)| **other != point);
+    found.extend(others.map(|(at, other)| (squared(point, other), at)));
     let by = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    let count = count.min(by_distance.len());
-    if count < by_distance.len() {
-        by_distance.select_nth_unstable_by(count, by);
-        by_distance.truncate(count);
+    if count < found.len() {
+        found.select_nth_unstable_by(count, by);
+        found.truncate(count);
     }
-    by_distance.sort_unstable_by(by);
-    by_distance.into_iter().map(|(_, at)| at).collect()
+    found.sort_unstable_by(by);
+    found.iter().map(|&(_, at)| at).collect()
 }
 
 #[cfg(test)]
@@ -56,8 +53,8 @@ mod tests {
     fn neighbours_are_the_nearest_others() {
         let points: Vec<Vec<f32>> = [0.0, 0.1, 0.9, 0.15, 0.5].iter().map(|&x| vec![x]).collect();
         let known: Vec<&[f32]> = points.iter().map(Vec::as_slice).collect();
-        assert_eq!(nearest(&[0.1], &known, 2), [3, 0]);
-        assert_eq!(nearest(&[0.1], &known, 9), [3, 0, 4, 2]);
+        assert_eq!(nearest(&[0.1], &known, 2, &mut Vec::new()), [3, 0]);
+        assert_eq!(nearest(&[0.1], &known, 9, &mut Vec::new()), [3, 0, 4, 2]);
     }
 
     #[test]
