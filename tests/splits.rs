@@ -180,14 +180,14 @@ fn novelty_is_told_as_recall_on_what_was_left_out_at_a_false_positive_rate() {
     let folder = Folder::new(&flows());
     let (report, said, _) = folder.train(&[]);
     let novelty = &report["novelty"];
-    assert_eq!((&novelty["left_out"], &novelty["false_positive_rate_asked"]), (&"capture".into(), &0.01.into()));
+    assert_eq!((&novelty["left_out"], &novelty["false_positive_rate_asked"]), (&"capture".into(), &0.005.into()));
     assert_eq!(novelty["per_label"]["recon"], serde_json::json!({ "flows": 50, "novel": 50, "recall": 1.0 }));
     let scenarios = novelty["per_scenario"].as_object().expect("captures");
     let sum = |key: &str| scenarios.values().map(|scenario| count(scenario, &format!("/{key}"))).sum::<u64>();
     assert_eq!((sum("benign_flows"), sum("benign_novel")), (500, count(novelty, "/benign_novel")));
     assert_eq!(scenarios["break-in"]["per_label"]["exploit"]["flows"], 50);
     assert!(scenarios["quiet"]["per_label"].as_object().expect("labels").is_empty());
-    let words = "left out: exploit 50 of 50 (100 %), recon 50 of 50 (100 %) novel at a false-positive rate of 1 % of 500 benign flows";
+    let words = "left out: exploit 50 of 50 (100 %), recon 50 of 50 (100 %) novel at a false-positive rate of 0.6 % of 500 benign flows";
     assert!(said.contains(words), "{said}");
     assert!(
         said.lines().any(|line| line.starts_with("scan ") && line.contains("recon") && line.contains("100 %")),
@@ -321,7 +321,9 @@ fn resampling_changes_the_points_of_a_fit_and_never_what_it_is_measured_on() {
         // How strange a flow is does not hang on how the classes were drawn.
         assert_eq!(report["novelty"], plain["novelty"], "{flags}");
         assert_eq!(report["validation"]["novelty"], plain["validation"]["novelty"], "{flags}");
-        assert_eq!(drawn == model, flags.contains("over"), "{flags}: prototypes count equal points once");
+        let engine = |bytes: &[u8]| Model::from_bytes(bytes).expect("a model").parts().engine.clone();
+        let is_same = engine(&drawn) == engine(&model);
+        assert_eq!(is_same, flags.contains("over"), "{flags}: prototypes count equal points once");
         assert_eq!(drawn, folder.train(&args).2, "{flags}: the same seed, the same bytes");
     }
 }

@@ -1,7 +1,9 @@
 //! Parquet: rows by the footer's columns, a batch at a time, and only of the columns that are asked for.
 
+use std::cell::Cell as Shared;
 use std::fs::File;
-use std::sync::Arc;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Once};
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
@@ -40,7 +42,7 @@ enum Value {
 impl Parquet {
     pub(super) fn open(file: File) -> Result<Self, Trouble> {
         let length = file.metadata()?.len();
-        let reader = SerializedFileReader::new(file).map_err(trouble)?;
+        let reader = guarded(|| SerializedFileReader::new(file))?;
         check_places(reader.metadata().row_groups(), length)?;
         let metadata = reader.metadata().file_metadata();
         let schema = metadata.schema();
@@ -92,20 +94,20 @@ impl Table for Parquet {
             columns.iter().map(|column| sorted.iter().position(|held| held == column).unwrap_or(usize::MAX)).collect();
         let schema = Type::group_type_builder(&self.name).with_fields(fields).build().map_err(trouble)?;
         if let Some(reader) = self.reader.take() {
-            self.rows = Some(RowIter::from_file_into(Box::new(reader)).project(Some(schema)).map_err(trouble)?);
+            self.rows = Some(guarded(|| RowIter::from_file_into(Box::new(reader)).project(Some(schema)))?);
         }
         Ok(())
     }
 
     fn step(&mut self) -> Result<Step, Trouble> {
-        match self.rows.as_mut().and_then(Iterator::next) {
-            Some(Ok(row)) => {
+        let next = guarded(|| self.rows.as_mut().and_then(Iterator::next).transpose())?;
+        match next {
+            Some(row) => {
                 self.number += 1;
                 self.row.clear();
                 self.row.extend(values(row));
                 Ok(Step::Row)
             }
-            Some(Err(error)) => Err(trouble(error)),
             None if self.number < self.expected => {
                 Err(Trouble::Other(format!("the file ends here, where its footer says {} rows", self.expected)))
             }
@@ -148,6 +150,30 @@ fn values(row: Row) -> impl Iterator<Item = Value> {
         },
         other => Value::Text(other.to_string()),
     })
+}
+
+/// Runs a part of the reader, whose decoders panic on some damaged pages: that is an error of the file like any other, and nothing is
+/// used again afterwards.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Trouble> {
+    static HOOK: Once = Once::new();
+    // What is caught here is told as an error of the file; other panics are told as before.
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_GUARDED.get() {
+                before(info);
+            }
+        }));
+    });
+    IS_GUARDED.set(true);
+    let read = panic::catch_unwind(AssertUnwindSafe(read));
+    IS_GUARDED.set(false);
+    read.map_err(|_| Trouble::Other("not a whole Parquet file: a page is damaged".to_owned()))?.map_err(trouble)
+}
+
+thread_local! {
+    /// Whether a panic of this thread is one of the reader's.
+    static IS_GUARDED: Shared<bool> = const { Shared::new(false) };
 }
 
 fn trouble(error: ParquetError) -> Trouble {
