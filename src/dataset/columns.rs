@@ -2,13 +2,16 @@
 
 use super::aliases::{Family, Meaning};
 use super::error::DatasetError;
+use super::identity;
 use super::table::Opened;
-use crate::features::FeatureId;
+use crate::features::{FeatureId, Identity};
 
 /// The columns of a table that are read, by their positions; [`Table::cell`](super::table::Table::cell) gives features
 /// first, in their order, then the label, then the capture.
 pub(super) struct Columns {
     pub(super) features: Vec<usize>,
+    /// Beside each of them, what it holds if it is no feature.
+    identities: Vec<Option<Identity>>,
     pub(super) label: Option<usize>,
     pub(super) scenario: Option<usize>,
     /// Features that this file's meter counts in another way, with how.
@@ -21,7 +24,13 @@ impl Columns {
     /// # Errors
     /// If a feature is missing, there twice, or counts something else; all such columns are named at once.
     pub(super) fn find(opened: &mut Opened, features: &[FeatureId], label: Option<&str>) -> Result<Self, DatasetError> {
-        let mut columns = Self { features: Vec::new(), label: None, scenario: None, differences: Vec::new() };
+        let mut columns = Self {
+            features: Vec::new(),
+            identities: features.iter().map(|id| id.identity()).collect(),
+            label: None,
+            scenario: None,
+            differences: Vec::new(),
+        };
         columns.find_features(opened, features)?;
         columns.label = match label {
             Some(name) => one(opened, name, |held| held.eq_ignore_ascii_case(name))?,
@@ -42,7 +51,7 @@ impl Columns {
         let (mut missing, mut others) = (Vec::new(), Vec::new());
         for &feature in features {
             let column = feature.feature().column;
-            let Some(position) = one(opened, column, |held| family.feature(held) == Some(feature))? else {
+            let Some(position) = one(opened, column, |held| family.column(held) == Some(feature))? else {
                 missing.push(format!("`{column}`"));
                 continue;
             };
@@ -67,8 +76,12 @@ impl Columns {
     /// Reads the features of the row under the table.
     pub(super) fn numbers(&self, opened: &Opened, values: &mut Vec<f64>) -> Result<(), super::BadRow> {
         values.clear();
-        for (chosen, &column) in self.features.iter().enumerate() {
-            values.push(opened.number(chosen, column)?);
+        for (chosen, (&column, &kind)) in self.features.iter().zip(&self.identities).enumerate() {
+            values.push(match kind {
+                None => opened.number(chosen, column)?,
+                Some(kind) => identity::number(&opened.text(chosen, column)?, kind)
+                    .map_err(|problem| opened.bad_cell(column, problem))?,
+            });
         }
         Ok(())
     }

@@ -33,6 +33,14 @@ pub struct Query<'a> {
 /// # Errors
 /// At the first thing that cannot be read as asked, but for rows that the query lets be skipped.
 pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
+    read_watched(query, || {})
+}
+
+/// The same; `on_row` is called after each row, skipped ones included.
+///
+/// # Errors
+/// See [`read`].
+pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, DatasetError> {
     let mut dataset = Dataset::new(query.features.to_vec());
     let mut labels = query.labels.map(|path| Side::open(path, query.label_column)).transpose()?;
     let mut first: Option<(PathBuf, Vec<FeatureId>)> = None;
@@ -65,6 +73,7 @@ pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
             if let Err(bad) = read {
                 dataset.skipped.take(bad, query.on_bad_row)?;
             }
+            on_row();
         }
     }
     if let Some(mut side) = labels {
