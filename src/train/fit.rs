@@ -94,7 +94,7 @@ pub(super) fn fit(rows: &Rows<'_>, labels: usize, sizes: &Sizes, seed: u64) -> F
 }
 
 /// The chosen rows in their order, thinned out evenly to at most `most` of each label.
-fn sampled(rows: &Rows<'_>, labels: usize, most: usize) -> Vec<usize> {
+pub(super) fn sampled(rows: &Rows<'_>, labels: usize, most: usize) -> Vec<usize> {
     let mut counts = vec![0_usize; labels];
     for &row in rows.chosen {
         counts[usize::from(rows.labels[row])] += 1;

@@ -5,9 +5,12 @@
 //! recipe, so that the reported figures are those of its sibling. No files, no clock: the commands read and write.
 
 mod assessment;
+mod bins;
 mod centroids;
+mod columns;
 mod evaluate;
 mod fit;
+mod forest;
 mod grouping;
 mod importance;
 mod judged;
@@ -17,8 +20,10 @@ pub mod metrics;
 mod page;
 mod plot;
 mod predictions;
+mod progress;
 mod random;
 mod report;
+mod select;
 mod split;
 mod summary;
 mod views;
@@ -26,6 +31,7 @@ mod views;
 use std::collections::{BTreeMap, HashSet};
 
 pub use assessment::{Assessment, Hourly, Options};
+pub use columns::{ColumnsError, FeaturesSpec, default_features};
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use fit::Sizes;
 pub use grouping::Unavailable;
@@ -35,13 +41,15 @@ pub use labels::{UnknownLabels, View, to_model};
 pub use leaks::{LeakTest, text as leak_text};
 pub use page::page;
 pub use predictions::predictions;
+pub use progress::{Progress, Unwatched};
 pub use report::{LeftOut, Report, text};
+pub use select::{Measure, Ranked, SelectError, SelectSpec, Selection};
 pub use summary::summary;
 pub use views::{Figures, OneClass, Seen, Views};
 
 use crate::dataset::Dataset;
-use crate::features::{FeatureId, Profile};
-use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, schema_sha256};
+use crate::features::Profile;
+use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, leaky, schema_sha256};
 use evaluate::rounded;
 use fit::{Fitted, Rows, fit, views};
 
@@ -60,6 +68,10 @@ pub struct Recipe {
     pub profile: Profile,
     /// One line about the data, put before its counts.
     pub about: Option<String>,
+    /// Whether columns may be features that tell where or when a flow was seen.
+    pub allow_leaky: bool,
+    /// Which of the data's columns the model reads; all of them without it.
+    pub select: Option<SelectSpec>,
     /// How many neighbours vote.
     pub k: usize,
     /// Sizes of the fit.
@@ -75,6 +87,8 @@ impl Default for Recipe {
             seed: 1,
             profile: Profile::Cic,
             about: None,
+            allow_leaky: false,
+            select: None,
             k: NEIGHBOURS,
             sizes: Sizes::default(),
         }
@@ -84,14 +98,12 @@ impl Default for Recipe {
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A feature that tells the host or the capture, or that meters disagree on.
-    #[error("`{column}` may not be a feature: {reason}")]
-    Refused {
-        /// The column.
-        column: &'static str,
-        /// Why.
-        reason: &'static str,
-    },
+    /// A column that may not be a feature.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
+    /// No columns can be selected.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// Labels that mean nothing.
     #[error(transparent)]
     Labels(#[from] UnknownLabels),
@@ -109,23 +121,38 @@ pub enum TrainError {
     Artifact(#[from] ArtifactError),
 }
 
-/// The default features, ranked on training rows: the columns that [`train`] reads a data set for.
-#[must_use]
-pub fn default_features() -> Vec<FeatureId> {
-    DEFAULT_FEATURES.iter().filter_map(|name| FeatureId::named(name)).collect()
-}
-
 /// Trains a model on labelled flows; rows of a capture must stand in the order of time.
 ///
 /// # Errors
 /// See [`TrainError`].
 pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainError> {
-    check_features(data.features())?;
+    train_watched(data, recipe, &Unwatched)
+}
+
+/// The same, and tells how far it has come.
+///
+/// # Errors
+/// See [`TrainError`].
+pub fn train_watched(data: &Dataset, recipe: &Recipe, progress: &dyn Progress) -> Result<(Model, Report), TrainError> {
+    columns::check(data.features(), recipe.allow_leaky)?;
     let grouped = labels::group(data.labels(), recipe.view)?;
     if !grouped.names.first().is_some_and(|name| crate::taxonomy::is_benign(name)) {
         return Err(TrainError::NoBenign);
     }
-    let split = split::by_time(data.scenarios().ids(), |row| data.row(row).iter().map(|&x| same(x)).collect());
+    progress.begin("splitting", None);
+    let mut split = split::by_time(data.scenarios().ids(), |row| data.row(row).iter().map(|&x| same(x)).collect());
+    let selected;
+    let (data, selection) = match &recipe.select {
+        None => (data, None),
+        Some(spec) => {
+            progress.begin("ranking columns", None);
+            let rows = Rows { data, labels: &grouped.rows, chosen: &split.training };
+            let (selection, kept) = select::select(&rows, grouped.names.len(), spec, recipe.sizes.rows, recipe.seed)?;
+            selected = data.with_columns(&kept);
+            split.leave_out_repeats(|row| selected.row(row).iter().map(|&x| same(x)).collect());
+            (&selected, Some(selection))
+        }
+    };
     let benign = split.training.iter().filter(|&&row| grouped.rows[row] == fit::BENIGN);
     let mut distinct: HashSet<Vec<u32>> = HashSet::new();
     for &row in benign {
@@ -141,39 +168,49 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
 
     let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows };
     let name_of = |row: usize| grouped.names.get(usize::from(grouped.rows[row])).map(String::as_str);
-    let validate = |model: &Model| evaluate(model, data, split.validation.iter().copied(), name_of);
+    let validate = |model: &Model, work: &str| {
+        progress.begin(work, Some(split.validation.len() as u64));
+        evaluate(model, data, split.validation.iter().copied().inspect(|_| progress.step(1)), name_of)
+    };
 
     // Fit on the first part of each capture, choose thresholds on the last, and look once.
+    progress.begin("fitting", None);
     let fitted = maker.fit(&split.training);
+    progress.begin("choosing thresholds", None);
     let open = maker.model(&fitted, &vec![0.0; grouped.names.len()], BTreeMap::new())?;
     let thresholds = alert_thresholds(&open, data, &split.validation, &grouped.rows);
     let sibling = maker.model(&fitted, &thresholds, BTreeMap::new())?;
-    let validation = validate(&sibling);
+    let validation = validate(&sibling, "validating");
     let all_points = if split.training.len() <= ALL_POINTS_ROWS {
-        validate(&maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?)
+        let all = maker.model(&maker.all_points(&fitted, &split.training), &thresholds, BTreeMap::new())?;
+        validate(&all, "validating with all points")
     } else {
         Evaluation::default()
     };
 
+    progress.begin("testing for leaks", Some(leaks::SHUFFLES + 1));
+    let by_one_column = leaks::capture_by_one_column(data, |row| grouped.rows[row] == fit::BENIGN, &split);
+    progress.step(1);
     let leaks = vec![
-        leaks::capture_by_one_column(data, |row| grouped.rows[row] == fit::BENIGN, &split),
-        leaks::shuffled_labels(&shuffled(&maker, &split)?),
+        by_one_column,
+        leaks::shuffled_labels(&shuffled(&maker, &split, progress)?),
         leaks::ceiling(data, &validation),
         leaks::identical_rows(&split),
     ];
 
     // The same recipe on every row.
+    progress.begin("fitting on all flows", None);
     let every: Vec<usize> = (0..data.len()).collect();
     let fitted = maker.fit(&every);
     let left_out = LeftOut::of(&grouped.names, &fitted);
     let metrics = report::metrics(&validation, &all_points, &left_out);
     let model = maker.model(&fitted, &thresholds, metrics)?;
-    let report = Report { leaks, ..Report::new(&model, &split, validation, &all_points, left_out) };
+    let report = Report { leaks, selection, ..Report::new(&model, &split, validation, &all_points, left_out) };
     Ok((model, report))
 }
 
 /// The figures of fits on shuffled labels: what a fit can score without knowing anything.
-fn shuffled(maker: &Maker<'_>, split: &split::Split) -> Result<Vec<Evaluation>, TrainError> {
+fn shuffled(maker: &Maker<'_>, split: &split::Split, progress: &dyn Progress) -> Result<Vec<Evaluation>, TrainError> {
     let some = |rows: &[usize]| -> Vec<usize> {
         rows.iter().copied().step_by(rows.len().div_ceil(leaks::SHUFFLED_ROWS).max(1)).collect()
     };
@@ -183,7 +220,9 @@ fn shuffled(maker: &Maker<'_>, split: &split::Split) -> Result<Vec<Evaluation>, 
         let labels = leaks::shuffled(maker.labels, &training, maker.recipe.seed.wrapping_add(turn));
         let blind = Maker { labels: &labels, ..*maker };
         let model = blind.model(&blind.fit(&training), &vec![0.0; maker.names.len()], BTreeMap::new())?;
-        Ok(evaluate(&model, maker.data, validation.iter().copied(), name_of))
+        let found = evaluate(&model, maker.data, validation.iter().copied(), name_of);
+        progress.step(1);
+        Ok(found)
     };
     (0..leaks::SHUFFLES).map(once).collect()
 }
@@ -236,7 +275,7 @@ impl Maker<'_> {
             version: recipe.version.clone(),
             profile: recipe.profile.name().to_owned(),
             schema_sha256: schema_sha256(data.features()),
-            portable_only: true,
+            portable_only: data.features().iter().all(|id| id.feature().portable),
             features: data.features().iter().map(|id| id.feature().column.to_owned()).collect(),
             transform: maps
                 .map(|map| MapParts { knots: map.knots().to_vec(), levels: map.levels().iter().map(digits).collect() })
@@ -254,6 +293,7 @@ impl Maker<'_> {
                 rows,
                 seed: recipe.seed,
                 created_by: concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned(),
+                leaky: leaky(data.features()).into_iter().map(str::to_owned).collect(),
             },
             metrics,
         })
@@ -284,21 +324,6 @@ fn alert_thresholds(model: &Model, data: &Dataset, validation: &[usize], labels:
     thresholds
 }
 
-/// Refuses what gives the capture away.
-fn check_features(features: &[FeatureId]) -> Result<(), TrainError> {
-    for feature in features.iter().map(|id| id.feature()) {
-        if HOST_FEATURES.contains(&feature.column) {
-            let reason = "it is set by the host's network stack and so names the host, not the attack";
-            return Err(TrainError::Refused { column: feature.column, reason });
-        }
-        if !feature.portable {
-            let reason = "the two profiles compute it differently";
-            return Err(TrainError::Refused { column: feature.column, reason });
-        }
-    }
-    Ok(())
-}
-
 /// A value in a form in which values that the model cannot tell apart are equal.
 fn same(value: f64) -> u32 {
     let value = if value.is_finite() { value as f32 } else { 0.0 };
@@ -310,24 +335,6 @@ fn digits(value: &f32) -> f32 {
     (rounded(*value) * 1e5).round() as f32 / 1e5
 }
 
-/// Ranked on training rows only; the twelve kept nearly all of what more columns gave. Addresses, ports, times, initial
-/// windows and columns that differ between meters are not among them.
-const DEFAULT_FEATURES: [&str; 12] = [
-    "Fwd Packet Length Std",
-    "Down/Up Ratio",
-    "Fwd Packet Length Mean",
-    "Total Length of Fwd Packet",
-    "Bwd Packet Length Max",
-    "Fwd Packets/s",
-    "FIN Flag Count",
-    "Total Bwd packets",
-    "Fwd PSH Flags",
-    "SYN Flag Count",
-    "Flow IAT Min",
-    "Flow Bytes/s",
-];
-/// Columns whose value is the host's: its initial windows and its TCP options.
-const HOST_FEATURES: [&str; 3] = ["FWD Init Win Bytes", "Bwd Init Win Bytes", "Fwd Seg Size Min"];
 /// Three neighbours, so that one odd point does not decide alone.
 const NEIGHBOURS: usize = 3;
 /// Fewer distinct benign flows make neither quantiles nor a novelty threshold.
@@ -342,29 +349,6 @@ const FALSE_ALERTS: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_features_are_twelve_portable_columns() {
-        let features = default_features();
-        assert_eq!(features.len(), DEFAULT_FEATURES.len());
-        assert!(check_features(&features).is_ok());
-    }
-
-    #[test]
-    fn columns_that_name_the_host_are_refused() {
-        for (name, words) in [
-            ("FWD Init Win Bytes", "names the host"),
-            ("Bwd Init Win Bytes", "names the host"),
-            ("Fwd Seg Size Min", "names the host"),
-            ("Active Mean", "differently"),
-        ] {
-            let error = check_features(&[FeatureId::named(name).expect("a column")]).expect_err(name).to_string();
-            assert!(error.contains(name) && error.contains(words), "{error}");
-        }
-        for name in crate::features::schema::IDENTITY_COLUMNS {
-            assert_eq!(FeatureId::named(name), None, "{name} is no feature");
-        }
-    }
 
     #[test]
     fn data_without_benign_flows_is_refused() {

@@ -7,12 +7,15 @@ use serde::Serialize;
 use super::evaluate::{Evaluation, rounded};
 use super::fit::Fitted;
 use super::leaks::LeakTest;
+use super::select::Selection;
 use super::split::Split;
-use crate::model::Model;
+use crate::model::{Model, leaky_line};
 
 /// What a training run found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// The leaky columns that the model reads, and why they leak, in one line.
+    pub leaky: Option<String>,
     /// Name of the model.
     pub name: String,
     /// Version of the model.
@@ -29,6 +32,12 @@ pub struct Report {
     pub repeated_flows: usize,
     /// Points in the model.
     pub points: usize,
+    /// Columns that the model reads, in its order.
+    pub features: Vec<&'static str>,
+    /// Whether both profiles compute all of them alike, so that flows of either can be judged.
+    pub portable_only: bool,
+    /// How they were selected among the data's columns.
+    pub selection: Option<Selection>,
     /// Least score worth an alert, by label.
     pub alert_thresholds: BTreeMap<String, f64>,
     /// Novelty threshold of the model.
@@ -77,6 +86,7 @@ impl Report {
     ) -> Self {
         let thresholds = model.labels().iter().zip(&model.parts().alert_thresholds).skip(1);
         Self {
+            leaky: leaky_line(&model.leaky()),
             name: model.name().to_owned(),
             version: model.version().to_owned(),
             sha256: model.sha256().to_owned(),
@@ -85,6 +95,9 @@ impl Report {
             validation_flows: split.validation.len(),
             repeated_flows: split.left_out,
             points: model.parts().points.len(),
+            features: model.features().iter().map(|id| id.feature().column).collect(),
+            portable_only: model.parts().portable_only,
+            selection: None,
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),
             validation,

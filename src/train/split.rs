@@ -41,6 +41,17 @@ pub(super) fn by_time(groups: &[u32], same: impl Fn(usize) -> Vec<u32>) -> Split
     split
 }
 
+impl Split {
+    /// Leaves out the validation rows that are the same as a training row by other values than those of the split: where columns
+    /// are left out, rows that differed may be the same.
+    pub(super) fn leave_out_repeats(&mut self, same: impl Fn(usize) -> Vec<u32>) {
+        let seen: HashSet<u128> = self.training.iter().map(|&row| digest(&same(row))).collect();
+        let before = self.validation.len();
+        self.validation.retain(|&row| !seen.contains(&digest(&same(row))));
+        self.left_out += before - self.validation.len();
+    }
+}
+
 /// What stands for a row's values: 128 bits are the same for rows that are the same and, but for a chance of less than
 /// one in 10^20 in a data set of 10^9 rows, for no others. The rows themselves would be as large as the data.
 fn digest(values: &[u32]) -> u128 {
@@ -62,6 +73,14 @@ mod tests {
         let split = by_time(&groups, |row| vec![row as u32]);
         assert_eq!(split.validation, [3, 10, 11]);
         assert_eq!(split.training, [0, 1, 2, 4, 5, 6, 7, 8, 9, 12]);
+    }
+
+    #[test]
+    fn rows_that_repeat_by_fewer_columns_are_left_out_too() {
+        let mut split = by_time(&[0; 8], |row| vec![row as u32]);
+        assert_eq!((split.validation.clone(), split.left_out), (vec![6, 7], 0));
+        split.leave_out_repeats(|row| vec![row as u32 / 7]);
+        assert_eq!((split.validation, split.left_out, split.training.len()), (vec![7], 1, 6));
     }
 
     proptest! {
