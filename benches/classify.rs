@@ -13,7 +13,10 @@ use std::sync::{Mutex, PoisonError};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use flowshrike::features::FeatureId;
-use flowshrike::model::{MapParts, Model, ModelParts, Provenance, schema_sha256};
+use flowshrike::model::{
+    EngineParts, Kept, KnnParts, MapParts, Metric, Model, ModelParts, NoveltyParts, Provenance, ScalingParts,
+    TransformParts, Weighting, schema_sha256,
+};
 use linfa_nn::distance::L2Dist;
 use linfa_nn::{KdTree, NearestNeighbour};
 use ndarray::{Array2, ArrayView1};
@@ -57,7 +60,7 @@ fn large_model(bencher: Bencher<'_, '_>, case: &Case) {
 /// What `linfa-nn` takes for the three nearest points alone.
 #[divan::bench(args = CASES, sample_size = 64, sample_count = 5)]
 fn linfa_nn_kd_tree(bencher: Bencher<'_, '_>, case: &Case) {
-    let points = &case.model().parts().points;
+    let points = points_of(case.model());
     let matrix = Array2::from_shape_vec((points.len(), 2 * case.features), points.concat()).expect("rectangular");
     let tree = KdTree.from_batch_with_leaf_size(&matrix, 16, L2Dist).expect("a tree");
     let mut point = Vec::new();
@@ -136,15 +139,24 @@ impl Case {
             profile: "standard".to_owned(),
             schema_sha256: schema_sha256(&features),
             portable_only: true,
-            transform: vec![map; features.len()],
+            parent: None,
+            transform: TransformParts {
+                fill: vec![0.0; features.len()],
+                scaling: ScalingParts::Quantile(vec![map; features.len()]),
+            },
             features: features.iter().map(|id| id.feature().column.to_owned()).collect(),
             labels: ["benign", "recon"].map(str::to_owned).to_vec(),
             alert_thresholds: vec![0.0, 0.5],
-            novelty_threshold: 0.5,
-            k: 3,
-            weighting: "distance".to_owned(),
-            point_labels,
-            points,
+            engine: EngineParts::Knn(KnnParts {
+                k: 3,
+                metric: Metric::L2,
+                weighting: Weighting::Distance,
+                kept: Kept::Centroids,
+                points,
+                point_labels,
+            }),
+            novelty: NoveltyParts { threshold: 0.5, points: None },
+            pipeline: None,
             provenance: Provenance {
                 trained_on: "made-up points".to_owned(),
                 data_sha256: String::new(),
@@ -159,7 +171,7 @@ impl Case {
     }
 
     fn rows(&self) -> Vec<Vec<f64>> {
-        let (points, mut random) = (&self.model().parts().points, Random(2));
+        let (points, mut random) = (points_of(self.model()), Random(2));
         let mut row = |_| {
             let point = &points[random.below(points.len())];
             let near = |x: &f32| f64::from((x + 0.002 * random.normal()).clamp(0.0, 1.0));
@@ -173,21 +185,26 @@ impl Case {
     }
 }
 
+fn points_of(model: &Model) -> &[Vec<f32>] {
+    &model.parts().engine.knn().expect("nearest neighbours").points
+}
+
 fn default() -> &'static Model {
     Box::leak(Box::new(Model::embedded().expect("the default model")))
 }
 
 /// Rows of the default model: near its points, anywhere among the training values, or beyond all of them.
 fn default_rows(model: &Model, queries: &str) -> Vec<Vec<f64>> {
-    let (parts, mut random) = (model.parts(), Random(3));
+    let (points, mut random) = (points_of(model), Random(3));
+    let ScalingParts::Quantile(maps) = &model.parts().transform.scaling else { panic!("quantile maps") };
     let mut row = |_| {
-        let point = &parts.points[random.below(parts.points.len())];
+        let point = &points[random.below(points.len())];
         let mut value = |(map, level): (&MapParts, &f32)| match queries {
             "near" => value_at(map, (level + 0.002 * random.normal()).clamp(0.0, 1.0)),
             "far" => value_at(map, random.even()),
             _ => 1e30 * f64::from(1.0 + random.even()),
         };
-        parts.transform.iter().zip(point.iter().step_by(2)).map(&mut value).collect()
+        maps.iter().zip(point.iter().step_by(2)).map(&mut value).collect()
     };
     (0..ROWS).map(&mut row).collect()
 }

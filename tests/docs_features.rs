@@ -24,7 +24,8 @@ fn reference() -> String {
         let number = IDENTITIES.iter().find(|feature| feature.column == column);
         let key = number.map(|feature| format!("`{}`", feature.key)).unwrap_or_default();
         let definition = number.map_or(FLOW_ID, |feature| feature.definition);
-        writeln!(page, "| {} | `{column}` | {key} | | {definition} | |", position + 1).expect("strings take every write");
+        writeln!(page, "| {} | `{column}` | {key} | | {definition} | |", position + 1)
+            .expect("strings take every write");
     }
     for (position, feature) in FEATURES.iter().enumerate() {
         let kind = match feature.kind {

@@ -248,7 +248,7 @@ fn the_card_names_the_default_model() {
     }
     let size = fs::metadata(folder.join("default.fsm")).expect("the default model").len();
     assert!(size < 300_000, "{size} bytes");
-    assert!(model.parts().points.len() <= 500);
+    assert!(model.parts().engine.size() <= 500);
 }
 
 /// The labelled flows and their labels, where they are present.

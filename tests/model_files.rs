@@ -6,7 +6,7 @@ mod program;
 use std::fs;
 use std::path::Path;
 
-use flowshrike::model::{Model, ModelParts};
+use flowshrike::model::{EngineParts, Model, ModelParts};
 use program::{flowshrike, text};
 use serde_json::Value;
 
@@ -91,9 +91,11 @@ fn a_difference_names_what_changed_and_nothing_else() {
 
     let after = changed(folder.path(), "after.fsm", |parts| {
         parts.version = "2".to_owned();
-        parts.novelty_threshold = 0.5;
+        parts.novelty.threshold = 0.5;
         parts.alert_thresholds[1] = 0.75;
-        parts.points[0][0] = 0.125;
+        if let EngineParts::Knn(knn) = &mut parts.engine {
+            knn.points[0][0] = 0.125;
+        }
         parts.metrics.remove("validation.macro_f1");
     });
     let output = flowshrike(&["model", "diff", &before, &after, "--format", "json"]);
@@ -128,4 +130,30 @@ fn a_model_of_format_1_is_read() {
     // At (1, .9): recon points at .1 and .15, the nearest benign one at (.5, .25).
     let (near, far) = (1.0 / 0.1 + 1.0 / 0.15, 1.0 / 0.5_f32.hypot(0.65));
     assert!((verdict.score - near / (near + far)).abs() < 1e-5, "{}", verdict.score);
+}
+
+/// Format 2 brought engines, transforms with fills, a reference of novelty that stands apart, and parents.
+#[test]
+fn a_model_of_format_2_is_read_and_written_alike() {
+    let bytes = fs::read("tests/data/model-format-2.fsm").expect("there");
+    let model = Model::from_bytes(&bytes).expect("a valid model");
+    assert_eq!(model.to_bytes().expect("encodes"), bytes);
+    let card = text(&flowshrike(&["model", "inspect", "tests/data/model-format-2.fsm"]).stdout);
+    for words in ["forest of 2 trees, 3 leaves", "made from   made-up 0, SHA-256 00"] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+    // The first tree splits the second feature's quantile at .5; the other one is undecided.
+    let mut classifier = model.classifier();
+    for (row, label, score) in [([2.0, 10.0], "benign", 0.625), ([2.0, 90.0], "recon", 0.75)] {
+        let verdict = classifier.classify_row(&row);
+        assert_eq!((model.label_name(verdict.label), verdict.score), (label, score), "{row:?}");
+    }
+    // A value that is missing counts as the fill, 50.
+    assert_eq!(classifier.classify_row(&[2.0, f64::NAN]), classifier.classify_row(&[2.0, 50.0]));
+
+    let diff =
+        text(&flowshrike(&["model", "diff", "tests/data/model-format-1.fsm", "tests/data/model-format-2.fsm"]).stdout);
+    for words in ["engine: knn -> forest", "made from:  -> made-up 0", "points of the novelty reference: (none) -> 2"] {
+        assert!(diff.contains(words), "{words}: {diff}");
+    }
 }

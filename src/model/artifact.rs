@@ -1,7 +1,7 @@
 //! The model file: two lines of text, a header with a checksum and a payload, both JSON. No code, no time of day.
 //!
 //! ```text
-//! {"format":"flowshrike-model","format_version":1,"payload_sha256":"…","payload_bytes":123}
+//! {"format":"flowshrike-model","format_version":2,"payload_sha256":"…","payload_bytes":123}
 //! {"name":"…","version":"…",…}
 //! ```
 //! Reading trusts nothing: header, length and checksum are checked here, then `parts` checks what the payload says. The
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Model;
 use super::digest::sha256_hex;
 use super::error::{ArtifactError, FORMAT_VERSION, MAX_BYTES};
+use super::older::PartsV1;
 use super::parts::{ModelParts, assemble};
 
 /// First line of the file.
@@ -47,13 +48,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Model, ArtifactError> {
     if bytes.len() > MAX_BYTES {
         return Err(ArtifactError::TooLarge(bytes.len()));
     }
-    let payload = checked_payload(bytes)?;
-    let parts: ModelParts = serde_json::from_slice(payload)?;
+    let (version, payload) = checked_payload(bytes)?;
+    let parts = match version {
+        1 => serde_json::from_slice::<PartsV1>(payload)?.today()?,
+        _ => serde_json::from_slice::<ModelParts>(payload)?,
+    };
     assemble(parts, Arc::from(sha256_hex(bytes)))
 }
 
-/// The payload line, once header, length and checksum agree.
-fn checked_payload(bytes: &[u8]) -> Result<&[u8], ArtifactError> {
+/// The format's version and the payload line, once header, length and checksum agree.
+fn checked_payload(bytes: &[u8]) -> Result<(u32, &[u8]), ArtifactError> {
     let first_line = bytes.iter().take(MAX_HEADER).position(|&byte| byte == b'\n');
     let (line, rest) = first_line
         .and_then(|end| bytes.split_at_checked(end))
@@ -65,9 +69,10 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], ArtifactError> {
         return Err(ArtifactError::NotAModel("its first line does not say so"));
     }
     let version = any.get("format_version").and_then(serde_json::Value::as_u64).and_then(|v| u32::try_from(v).ok());
-    match version.ok_or(ArtifactError::NotAModel("its header has no format version"))? {
+    let version = version.ok_or(ArtifactError::NotAModel("its header has no format version"))?;
+    match version {
         0 => return Err(ArtifactError::NoSuchVersion(0)),
-        FORMAT_VERSION => {}
+        1..=FORMAT_VERSION => {}
         found => return Err(ArtifactError::Newer { found }),
     }
     let header: Header = serde_json::from_slice(line).map_err(|_| ArtifactError::NotAModel("its header is damaged"))?;
@@ -84,7 +89,7 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], ArtifactError> {
     if found != header.payload_sha256 {
         return Err(ArtifactError::Checksum { expected: header.payload_sha256, found });
     }
-    Ok(payload)
+    Ok((version, payload))
 }
 
 /// What the header calls the format.
@@ -96,7 +101,7 @@ const MAX_HEADER: usize = 4096;
 mod tests {
     use super::*;
     use crate::features::Profile;
-    use crate::model::parts::tests::{example, example_with};
+    use crate::model::parts::tests::{example, example_with, knn, maps};
 
     /// The artifact with a header that is right for a changed payload or version.
     fn with_header(version: u32, payload: &[u8]) -> Vec<u8> {
@@ -145,24 +150,24 @@ mod tests {
     #[test]
     fn another_version_or_file_is_refused_in_clear_words() {
         let payload = serde_json::to_vec(&example()).expect("encodes");
-        assert!(read(&with_header(1, &payload)).is_ok());
-        let newer = read(&with_header(2, &payload)).expect_err("newer").to_string();
-        assert!(newer.contains("version 2 is newer") && newer.contains("update flowshrike"), "{newer}");
+        assert!(read(&with_header(2, &payload)).is_ok());
+        let newer = read(&with_header(3, &payload)).expect_err("newer").to_string();
+        assert!(newer.contains("version 3 is newer") && newer.contains("update flowshrike"), "{newer}");
         assert!(matches!(read(&with_header(0, &payload)), Err(ArtifactError::NoSuchVersion(0))));
         for other in [&b""[..], b"\n\n", b"{}\n{}\n", b"PK\x03\x04", b"null\n", &[b'x'; 10_000]] {
             assert!(matches!(read(other), Err(ArtifactError::NotAModel(_))));
         }
-        assert!(matches!(read(&with_header(1, b"{}")), Err(ArtifactError::Payload(_))));
+        assert!(matches!(read(&with_header(2, b"{}")), Err(ArtifactError::Payload(_))));
         let extra = [&payload[..payload.len() - 1], br#","more":1}"#].concat();
-        assert!(matches!(read(&with_header(1, &extra)), Err(ArtifactError::Payload(_))));
+        assert!(matches!(read(&with_header(2, &extra)), Err(ArtifactError::Payload(_))));
     }
 
     #[test]
     fn numbers_that_json_cannot_hold_are_refused() {
         let change: [fn(&mut ModelParts); 4] = [
-            |p| p.points[0][0] = f32::NAN,
-            |p| p.novelty_threshold = f32::INFINITY,
-            |p| p.transform[0].knots[0] = f32::NEG_INFINITY,
+            |p| knn(p).points[0][0] = f32::NAN,
+            |p| p.novelty.threshold = f32::INFINITY,
+            |p| maps(p)[0].knots[0] = f32::NEG_INFINITY,
             |p| {
                 p.metrics.insert("x".to_owned(), f64::NAN);
             },
@@ -171,7 +176,8 @@ mod tests {
             assert!(Model::from_parts(&example_with(change)).is_err());
         }
         let payload = String::from_utf8(serde_json::to_vec(&example()).expect("encodes")).expect("text");
-        let huge = payload.replace("\"novelty_threshold\":0.25", "\"novelty_threshold\":1e300");
-        assert!(read(&with_header(1, huge.as_bytes())).is_err());
+        let huge = payload.replace("\"threshold\":0.25", "\"threshold\":1e300");
+        assert_ne!(huge, payload);
+        assert!(read(&with_header(2, huge.as_bytes())).is_err());
     }
 }

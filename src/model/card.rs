@@ -22,8 +22,10 @@ pub struct Card<'m> {
     pub sha256: &'m str,
     /// How it decides.
     pub engine: &'static str,
-    /// How many neighbours vote.
-    pub k: usize,
+    /// The same in a line.
+    pub decides: String,
+    /// The model that it was made from, if it learnt on.
+    pub parent: Option<&'m super::Parent>,
     /// Profile of its training flows.
     pub profile: &'m str,
     /// Whether it reads only columns that both profiles compute alike, so that the daemon can run it.
@@ -32,7 +34,7 @@ pub struct Card<'m> {
     pub features: &'m [String],
     /// What it tells apart.
     pub labels: Vec<LabelCard<'m>>,
-    /// Points in all.
+    /// Points in all, or leaves of trees.
     pub points: usize,
     /// Distance to the nearest benign point above which a flow is novel.
     pub novelty_threshold: f32,
@@ -53,7 +55,7 @@ pub struct LabelCard<'m> {
     pub title: Option<&'static str>,
     /// Flows of this label that it was trained on.
     pub training_flows: u64,
-    /// Points that stand for them.
+    /// Points that stand for them, or leaves that they win.
     pub points: usize,
     /// The least score worth an alert; none for benign flows.
     pub alert_threshold: Option<f32>,
@@ -71,11 +73,12 @@ impl<'m> Card<'m> {
             version: model.version(),
             sha256: model.sha256(),
             engine: model.engine(),
-            k: model.k(),
+            decides: parts.engine.describe(),
+            parent: parts.parent.as_ref(),
             profile: &parts.profile,
             portable_only: parts.portable_only,
             features: &parts.features,
-            points: parts.points.len(),
+            points: parts.engine.size(),
             novelty_threshold: model.novelty_threshold(),
             provenance: &parts.provenance,
             metrics: &parts.metrics,
@@ -90,7 +93,7 @@ fn label<'m>(model: &'m Model, id: LabelId, name: &'m str) -> LabelCard<'m> {
         name,
         title: taxonomy::class(name).map(|class| class.title),
         training_flows: model.parts().provenance.rows.get(name).copied().unwrap_or(0),
-        points: model.parts().point_labels.iter().filter(|label| **label == id.0).count(),
+        points: model.parts().engine.size_of(id.0),
         alert_threshold: (!model.is_benign(id)).then(|| model.threshold(id)),
     }
 }
@@ -142,7 +145,10 @@ impl fmt::Display for Card<'_> {
         }
         writeln!(f, "model       {} {}", self.name, self.version)?;
         writeln!(f, "SHA-256     {}", self.sha256)?;
-        writeln!(f, "engine      {}, k = {}, {} points", self.engine, self.k, self.points)?;
+        if let Some(super::Parent { name, version, sha256 }) = self.parent {
+            writeln!(f, "made from   {name} {version}, SHA-256 {sha256}")?;
+        }
+        writeln!(f, "engine      {}", self.decides)?;
         let identity = |name: &String| FeatureId::named_or_identity(name).is_some_and(|id| id.identity().is_some());
         let portable = match self.portable_only {
             true => "both profiles can be served",

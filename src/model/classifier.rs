@@ -1,6 +1,6 @@
-//! One thread's way to ask a model: indexes over its points, and scratch memory that is used again for each flow.
+//! One thread's way to ask a model: the engine with its indexes, and scratch memory that is used again for each flow.
 
-use super::knn::{Neighbour, Neighbours, Points, vote};
+use super::engine::Ask;
 use super::memo::{Known, Memo};
 use super::novelty::{TELLING, telling};
 use super::{Model, Telling, Verdict};
@@ -9,8 +9,7 @@ use crate::features::FeatureVector;
 /// Classifies flows by one model. Each thread has its own.
 pub struct Classifier<'m> {
     model: &'m Model,
-    /// `None` only for points without coordinates, which no artifact has.
-    neighbours: Option<Neighbours<'m>>,
+    engine: Box<dyn Ask + 'm>,
     memo: Memo,
     scratch: Scratch,
     non_finite: u64,
@@ -21,22 +20,15 @@ pub struct Classifier<'m> {
 struct Scratch {
     row: Vec<f64>,
     point: Vec<f32>,
-    found: Vec<Neighbour>,
     votes: Vec<f32>,
 }
 
 impl<'m> Classifier<'m> {
-    /// Indexes the model's points.
+    /// Opens the model's engine.
     pub(super) fn new(model: &'m Model) -> Self {
-        let points = Points {
-            all: &model.points,
-            labels: &model.point_labels,
-            benign: &model.benign,
-            benign_label: model.benign_label,
-        };
         Self {
             model,
-            neighbours: Neighbours::new(points).ok(),
+            engine: model.engine.asker(&model.reference),
             memo: Memo::new(model.features().len()),
             scratch: Scratch { votes: vec![0.0; model.labels().len()], ..Scratch::default() },
             non_finite: 0,
@@ -49,7 +41,7 @@ impl<'m> Classifier<'m> {
         self.model
     }
 
-    /// What the model says of a flow. Undefined values count as 0, in whichever profile.
+    /// What the model says of a flow. Undefined values count as the transform's fill, in whichever profile.
     pub fn classify(&mut self, flow: &FeatureVector) -> Verdict {
         let mut row = std::mem::take(&mut self.scratch.row);
         self.select(flow, &mut row);
@@ -85,13 +77,13 @@ impl<'m> Classifier<'m> {
 
     /// The verdict on a row that is not known.
     fn judge(&mut self, row: &[f64]) -> Known {
-        let Self { model, neighbours, scratch, .. } = self;
+        let Self { model, engine, scratch, .. } = self;
         let non_finite = model.transform.apply(row, &mut scratch.point);
-        let benign = neighbours.as_mut().and_then(|n| n.search(&scratch.point, model.k(), &mut scratch.found));
-        let (label, score) = vote(&scratch.found, &mut scratch.votes).unwrap_or((model.benign_label, 0.0));
-        let novelty = benign.map_or(0.0, |benign| benign.squared.sqrt());
+        let opinion = engine.ask(&scratch.point, &mut scratch.votes);
+        let (label, score) = opinion.label.unwrap_or((model.benign_label, 0.0));
+        let novelty = opinion.benign.map_or(0.0, |benign| benign.distance);
         let verdict = Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() };
-        Known { verdict, non_finite, benign: benign.and_then(|benign| u32::try_from(benign.row).ok()) }
+        Known { verdict, non_finite, benign: opinion.benign.map(|benign| benign.row) }
     }
 
     /// The features that tell a flow most from the nearest benign point, greatest first.
@@ -109,14 +101,14 @@ impl<'m> Classifier<'m> {
         let Known { benign, .. } = self.memo.find(row).unwrap_or_else(|_| self.judge(row));
         let Self { model, scratch, .. } = self;
         model.transform.apply(row, &mut scratch.point);
-        let point = benign.and_then(|row| model.points.outer_iter().nth(row as usize));
+        let point = benign.and_then(|row| model.reference.point(row));
         match point.as_ref().and_then(|point| point.as_slice()) {
             Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
             None => [None; TELLING],
         }
     }
 
-    /// How many values were not finite, and so counted as 0, since this classifier was made. A `cic` vector has such values
+    /// How many values were not finite, and so counted as the transform's fill, since this classifier was made. A `cic` vector has such values
     /// where a `standard` one has undefined 0s.
     #[must_use]
     pub const fn non_finite(&self) -> u64 {
@@ -132,8 +124,8 @@ impl<'m> Classifier<'m> {
     /// The model's columns of a flow.
     fn select(&self, flow: &FeatureVector, row: &mut Vec<f64>) {
         row.clear();
-        let value = |&id| if flow.is_undefined(id) { 0.0 } else { flow.get(id) };
-        row.extend(self.model.features().iter().map(value));
+        let value = |(&id, &fill)| if flow.is_undefined(id) { fill } else { flow.get(id) };
+        row.extend(self.model.features().iter().zip(self.model.transform.fill()).map(value));
     }
 }
 

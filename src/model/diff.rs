@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Model;
+use super::{EngineParts, KnnParts, LinearParts, MapParts, Model, ModelParts, ScalingParts, TransformParts};
 
 /// All that differs, in the order of an artifact's parts; empty for the same artifact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,14 +35,15 @@ impl Diff {
         diff.value("name", &a.name, &b.name);
         diff.value("version", &a.version, &b.version);
         diff.value("engine", before.engine(), after.engine());
-        diff.value("k", a.k, b.k);
+        diff.value("engine's settings", settings(&a.engine), settings(&b.engine));
+        diff.value("made from", parent(a), parent(b));
         diff.value("profile", &a.profile, &b.profile);
         diff.value("portable columns only", a.portable_only, b.portable_only);
         diff.value("trained on", &a.provenance.trained_on, &b.provenance.trained_on);
         diff.value("training rows SHA-256", &a.provenance.data_sha256, &b.provenance.data_sha256);
         diff.value("seed", a.provenance.seed, b.provenance.seed);
         diff.value("created by", &a.provenance.created_by, &b.provenance.created_by);
-        let leaky = |parts: &super::ModelParts| match parts.provenance.leaky.as_slice() {
+        let leaky = |parts: &ModelParts| match parts.provenance.leaky.as_slice() {
             [] => "none".to_owned(),
             some => some.join(", "),
         };
@@ -52,24 +53,17 @@ impl Diff {
         let (places_before, places_after): (BTreeMap<_, u32>, BTreeMap<_, u32>) =
             (places(&a.features), places(&b.features));
         diff.map("place of feature", &places_before, &places_after);
-        let maps = |model: &Model| -> BTreeMap<String, String> {
-            let parts = model.parts();
-            let told = |map: &super::MapParts| {
-                let ends = map.knots.first().zip(map.knots.last());
-                let (least, greatest) = ends.map_or((0.0, 0.0), |(a, b)| (*a, *b));
-                let bytes = map.knots.iter().chain(&map.levels).flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
-                let hash = super::sha256_hex(&bytes);
-                format!("{least} to {greatest}, {} knots ({})", map.knots.len(), hash.get(..8).unwrap_or_default())
-            };
-            parts.features.iter().cloned().zip(parts.transform.iter().map(told)).collect()
-        };
-        diff.map("transform of", &maps(before), &maps(after));
+        diff.value("scaling", a.transform.scaling.name(), b.transform.scaling.name());
+        let maps = |parts: &ModelParts| parts.features.iter().cloned().zip(parts.transform.told()).collect();
+        diff.map("transform of", &maps(a), &maps(b));
         diff.map("points of", &points(before), &points(after));
         let thresholds = |model: &Model| -> BTreeMap<String, f32> {
             model.labels().iter().cloned().zip(model.parts().alert_thresholds.iter().copied()).collect()
         };
         diff.map("alert threshold of", &thresholds(before), &thresholds(after));
-        diff.value("novelty threshold", a.novelty_threshold, b.novelty_threshold);
+        diff.value("novelty threshold", a.novelty.threshold, b.novelty.threshold);
+        let pipeline = |parts: &ModelParts| parts.pipeline.as_ref().map_or_else(String::new, ToString::to_string);
+        diff.value("pipeline", pipeline(a), pipeline(b));
         diff.map("figure", &a.metrics, &b.metrics);
         diff
     }
@@ -98,16 +92,82 @@ impl Diff {
     }
 }
 
-/// Of each label, how many points there are and a fingerprint of where they stand.
+/// The engine's settings without what it was fitted to.
+fn settings(engine: &EngineParts) -> String {
+    match engine {
+        EngineParts::Knn(KnnParts { k, metric, weighting, kept, .. }) => {
+            format!("k = {k}, {} distance, {} weights, {}", metric.name(), weighting.name(), kept.name())
+        }
+        EngineParts::Forest(trees) => format!("{} trees", trees.len()),
+        EngineParts::Tree(_) | EngineParts::Majority(_) => String::new(),
+    }
+}
+
+fn parent(parts: &ModelParts) -> String {
+    parts.parent.as_ref().map_or_else(String::new, |parent| format!("{} {}", parent.name, parent.version))
+}
+
+/// Of each label, how many points or leaves there are and a fingerprint of what the engine holds for it; of the novelty
+/// reference, if it stands apart, the same.
 fn points(model: &Model) -> BTreeMap<String, String> {
     let parts = model.parts();
-    let of_label = |label: u16| {
-        let own = parts.points.iter().zip(&parts.point_labels).filter(|(_, of)| **of == label);
-        let own: Vec<_> = own.map(|(point, _)| point).collect();
-        let bytes: Vec<_> = own.iter().flat_map(|point| point.iter()).flat_map(|x| x.to_le_bytes()).collect();
-        format!("{} ({})", own.len(), super::sha256_hex(&bytes).get(..8).unwrap_or_default())
+    let of_label = |label: u16| match &parts.engine {
+        EngineParts::Knn(knn) => {
+            let own = knn.points.iter().zip(&knn.point_labels).filter(|(_, of)| **of == label);
+            told(own.map(|(point, _)| point))
+        }
+        EngineParts::Tree(_) | EngineParts::Forest(_) | EngineParts::Majority(_) => {
+            // Trees are not divided by label: a change anywhere shows in every label's fingerprint.
+            let bytes = serde_json::to_vec(&parts.engine).unwrap_or_default();
+            format!("{} ({})", parts.engine.size_of(label), fingerprint(&bytes))
+        }
     };
-    (0..).zip(&parts.labels).map(|(label, name)| (name.clone(), of_label(label))).collect()
+    let labels = (0..).zip(&parts.labels).map(|(label, name)| (name.clone(), of_label(label)));
+    let apart = parts.novelty.points.iter().map(|points| ("the novelty reference".to_owned(), told(points)));
+    labels.chain(apart).collect()
+}
+
+fn told<'p>(points: impl IntoIterator<Item = &'p Vec<f32>>) -> String {
+    let points: Vec<_> = points.into_iter().collect();
+    let bytes: Vec<_> = points.iter().flat_map(|point| point.iter()).flat_map(|x| x.to_le_bytes()).collect();
+    format!("{} ({})", points.len(), fingerprint(&bytes))
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    super::sha256_hex(bytes).chars().take(8).collect()
+}
+
+impl ScalingParts {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Quantile(_) => "quantile",
+            Self::Standard(_) => "standard",
+            Self::Robust(_) => "robust",
+            Self::SignedLog(_) => "signed-log",
+        }
+    }
+}
+
+impl TransformParts {
+    /// Each feature's map in a few words.
+    fn told(&self) -> Vec<String> {
+        let quantile = |map: &MapParts| {
+            let ends = map.knots.first().zip(map.knots.last());
+            let (least, greatest) = ends.map_or((0.0, 0.0), |(a, b)| (*a, *b));
+            let bytes = map.knots.iter().chain(&map.levels).flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+            format!("{least} to {greatest}, {} knots ({})", map.knots.len(), fingerprint(&bytes))
+        };
+        let linear = |maps: &[LinearParts]| -> Vec<String> {
+            maps.iter().map(|LinearParts { centre, scale }| format!("(x - {centre}) / {scale}")).collect()
+        };
+        let maps = match &self.scaling {
+            ScalingParts::Quantile(maps) => maps.iter().map(quantile).collect(),
+            ScalingParts::Standard(maps) | ScalingParts::Robust(maps) | ScalingParts::SignedLog(maps) => linear(maps),
+        };
+        let with_fill =
+            |(map, fill): (String, &f64)| if *fill == 0.0 { map } else { format!("{map}, missing as {fill}") };
+        maps.into_iter().zip(&self.fill).map(with_fill).collect()
+    }
 }
 
 impl fmt::Display for Diff {

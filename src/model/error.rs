@@ -13,7 +13,7 @@ pub enum ArtifactError {
     NotAModel(&'static str),
     /// Made by a newer program.
     #[error(
-        "model format version {found} is newer than this program, which reads version {FORMAT_VERSION}: update flowshrike"
+        "model format version {found} is newer than this program, which reads versions up to {FORMAT_VERSION}: update flowshrike"
     )]
     Newer {
         /// The version that the header names.
@@ -75,7 +75,7 @@ pub enum ArtifactError {
     },
 }
 
-/// The version of the format that this program writes and reads.
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this program writes. It reads every earlier one.
+pub(super) const FORMAT_VERSION: u32 = 2;
 /// Greatest file: a million points of a dozen features have about 200 MB.
 pub const MAX_BYTES: usize = 256 << 20;

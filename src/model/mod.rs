@@ -13,26 +13,30 @@ mod card;
 mod classifier;
 mod diff;
 mod digest;
+mod engine;
 mod error;
 mod knn;
 mod memo;
 mod novelty;
+mod older;
 mod parts;
 pub mod transform;
 
 use std::sync::Arc;
-
-use ndarray::Array2;
 
 pub use card::{Card, LabelCard};
 pub use classifier::Classifier;
 pub use diff::{Change, Diff};
 pub(crate) use digest::hex;
 pub use digest::sha256_hex;
+pub use engine::{EngineParts, Kept, KnnParts, MajorityParts, Node, TreeParts};
 pub use error::{ArtifactError, MAX_BYTES};
+pub use knn::{Metric, Weighting};
 pub use novelty::TELLING;
-pub(crate) use parts::WEIGHTING;
-pub use parts::{MAX_POINTS, MapParts, ModelParts, Provenance, schema_sha256};
+pub use parts::{
+    LinearParts, MAX_POINTS, MapParts, ModelParts, NoveltyParts, Parent, Provenance, ScalingParts, TransformParts,
+    schema_sha256,
+};
 
 use crate::features::{FeatureId, Profile};
 use transform::Transform;
@@ -46,7 +50,7 @@ pub struct LabelId(pub u16);
 pub struct Verdict {
     /// The engine's class, always.
     pub label: LabelId,
-    /// The weight of that class among the neighbours, 0 to 1.
+    /// That class's share of the votes, 0 to 1.
     pub score: f32,
     /// Distance to the nearest benign point, in the transformed space.
     pub novelty: f32,
@@ -73,9 +77,8 @@ pub struct Model {
     profile: Profile,
     features: Vec<FeatureId>,
     transform: Transform,
-    points: Array2<f32>,
-    point_labels: Vec<LabelId>,
-    benign: Array2<f32>,
+    engine: Arc<dyn engine::Engine>,
+    reference: engine::Reference,
     benign_label: LabelId,
     sha256: Arc<str>,
 }
@@ -165,7 +168,7 @@ impl Model {
     /// How it decides.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
-        "knn"
+        self.parts.engine.name()
     }
 
     /// The profile of the flows that it was trained on.
@@ -231,16 +234,10 @@ impl Model {
     /// The distance above which a flow is novel.
     #[must_use]
     pub const fn novelty_threshold(&self) -> f32 {
-        self.parts.novelty_threshold
+        self.parts.novelty.threshold
     }
 
-    /// How many neighbours vote.
-    #[must_use]
-    pub const fn k(&self) -> usize {
-        self.parts.k
-    }
-
-    /// The parts as the artifact holds them: provenance, metrics, knots and points.
+    /// The parts as the artifact holds them: provenance, metrics, knots, points.
     #[must_use]
     pub const fn parts(&self) -> &ModelParts {
         &self.parts

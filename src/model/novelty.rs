@@ -1,7 +1,7 @@
 //! How far a flow is from everything benign that the model knows, and which features make it so.
 
 use super::Telling;
-use super::transform::{COORDINATES, Transform};
+use super::transform::Transform;
 use crate::features::FeatureId;
 
 /// The features that tell a query from its nearest benign point, greatest first; `None` where fewer differ.
@@ -15,7 +15,8 @@ pub(super) fn telling(
     benign: &[f32],
 ) -> [Option<Telling>; TELLING] {
     let mut top = [None::<Telling>; TELLING];
-    let parts = query.chunks_exact(COORDINATES).zip(benign.chunks_exact(COORDINATES)).take(transform.maps().len());
+    let each = transform.coordinates();
+    let parts = query.chunks_exact(each).zip(benign.chunks_exact(each)).take(features.len());
     for ((&feature, &value), (a, b)) in features.iter().zip(row).zip(parts) {
         let squared: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
         let mut telling = Telling { feature, value, distance: squared.sqrt() };
@@ -43,12 +44,12 @@ pub const TELLING: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::transform::QuantileMap;
+    use crate::model::transform::{QuantileMap, Scaling};
 
     #[test]
     fn the_greatest_differences_come_first_and_equal_features_are_left_out() {
         let map = QuantileMap::fit((0..11).map(f64::from), 500);
-        let transform = Transform::new(vec![map; 5]);
+        let transform = Transform::new(Scaling::Quantile(vec![map; 5]), vec![0.0; 5]);
         let features: Vec<_> = FeatureId::all().take(5).collect();
         let row = [0.0, 5.0, 12.0, 1.0, 3.0];
         let (mut query, mut benign) = (Vec::new(), Vec::new());

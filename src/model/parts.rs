@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::digest::sha256_hex;
+use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
-use super::transform::{QuantileMap, Transform};
+use super::transform::{Linear, LinearMap, QuantileMap, Scaling, Transform};
 use super::{LabelId, Model};
 use crate::features::{Feature, FeatureId, Profile};
 use crate::taxonomy;
@@ -24,6 +25,9 @@ pub struct ModelParts {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The model that it was made from, if it learnt on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// Profile of its training rows: `cic` or `standard`.
     pub profile: String,
     /// [`schema_sha256`] of its features when it was made.
@@ -32,26 +36,80 @@ pub struct ModelParts {
     pub portable_only: bool,
     /// Column names, in the model's order.
     pub features: Vec<String>,
-    /// One quantile map a feature.
-    pub transform: Vec<MapParts>,
+    /// From raw values to coordinates.
+    pub transform: TransformParts,
     /// Label names; `benign` is one of them.
     pub labels: Vec<String>,
     /// The least score worth an alert, one a label.
     pub alert_thresholds: Vec<f32>,
-    /// The distance to the nearest benign point above which a flow is novel.
-    pub novelty_threshold: f32,
-    /// How many neighbours vote.
-    pub k: usize,
-    /// How they are weighed; `distance` is the only way.
-    pub weighting: String,
-    /// Coordinates of the points in the transformed space.
-    pub points: Vec<Vec<f32>>,
-    /// Each point's label: a position in `labels`.
-    pub point_labels: Vec<u16>,
+    /// How it decides.
+    pub engine: EngineParts,
+    /// How it tells what is novel.
+    pub novelty: NoveltyParts,
+    /// The declaration that it was fitted by, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<serde_json::Value>,
     /// Where it comes from.
     pub provenance: Provenance,
     /// Figures from its validation, by name; each figure's flow counts stand beside it.
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// A model that another one was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its artifact.
+    pub sha256: String,
+}
+
+/// The transform: one fill and one map a feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformParts {
+    /// What stands for a value that is missing or not finite.
+    pub fill: Vec<f64>,
+    /// The maps.
+    pub scaling: ScalingParts,
+}
+
+/// One kind of map for all features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScalingParts {
+    /// Quantile and beyond-maximum flag.
+    Quantile(Vec<MapParts>),
+    /// Mean and standard deviation.
+    Standard(Vec<LinearParts>),
+    /// Median and interquartile range.
+    Robust(Vec<LinearParts>),
+    /// Mean and standard deviation of the signed logarithm.
+    SignedLog(Vec<LinearParts>),
+}
+
+/// One feature's linear map: `(x - centre) / scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearParts {
+    /// What maps to 0.
+    pub centre: f64,
+    /// What a step of 1 is.
+    pub scale: f64,
+}
+
+/// How novelty is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoveltyParts {
+    /// The distance to the nearest benign point above which a flow is novel.
+    pub threshold: f32,
+    /// The benign points; none where the engine's own serve: those of nearest neighbours by the Euclidean distance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Vec<Vec<f32>>>,
 }
 
 /// One feature's quantile map.
@@ -88,17 +146,28 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
     check_texts(&parts)?;
     let profile: Profile = parts.profile.parse().map_err(|error| field("profile", error))?;
     let features = checked_features(&parts)?;
-    let transform = checked_transform(&parts, &features)?;
+    let transform = parts.transform.checked(&parts.features)?;
     let benign_label = checked_labels(&parts)?;
-    let dimensions = transform.dimensions();
-    let (points, point_labels) = checked_points(&parts, dimensions)?;
-    let benign_rows: Vec<usize> =
-        (0..).zip(&point_labels).filter(|(_, label)| **label == benign_label).map(|(row, _)| row).collect();
-    if benign_rows.is_empty() {
+    let frame = Frame {
+        dimensions: transform.dimensions(),
+        range: transform.range(),
+        labels: parts.labels.len(),
+        benign: benign_label,
+    };
+    let engine = parts.engine.build(frame)?;
+    let reference = match &parts.novelty.points {
+        Some(points) => Reference::new(checked_points("novelty.points", points, frame)?, benign_label, false),
+        None => {
+            let own = engine.benign_points().ok_or_else(|| {
+                field("novelty.points", "none, and the engine has no benign points by the Euclidean distance")
+            })?;
+            Reference::new(own, benign_label, true)
+        }
+    };
+    if reference.len() == 0 {
         return Err(field("points", "no benign point, so that every flow would be infinitely novel"));
     }
-    let benign = points.select(Axis(0), &benign_rows);
-    Ok(Model { parts, profile, features, transform, points, point_labels, benign, benign_label, sha256 })
+    Ok(Model { parts, profile, features, transform, engine: Arc::from(engine), reference, benign_label, sha256 })
 }
 
 /// Names that reach metrics and logs are short and printable.
@@ -109,13 +178,14 @@ fn check_texts(parts: &ModelParts) -> Result<(), ArtifactError> {
         ("trained_on", &parts.provenance.trained_on),
         ("created_by", &parts.provenance.created_by),
     ];
-    for (name, text) in texts.into_iter().chain(parts.labels.iter().map(|label| ("labels", label))) {
+    let parent = parts
+        .parent
+        .iter()
+        .flat_map(|parent| [("parent", &parent.name), ("parent", &parent.version), ("parent", &parent.sha256)]);
+    for (name, text) in texts.into_iter().chain(parent).chain(parts.labels.iter().map(|label| ("labels", label))) {
         if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
             return Err(field(name, format!("needs 1 to {MAX_TEXT} bytes without control characters")));
         }
-    }
-    if parts.weighting != WEIGHTING {
-        return Err(field("weighting", format!("`{}` is not known, only `{WEIGHTING}`", parts.weighting)));
     }
     if parts.metrics.values().any(|value| !value.is_finite()) {
         return Err(field("metrics", "a figure that is not finite"));
@@ -149,15 +219,58 @@ fn checked_features(parts: &ModelParts) -> Result<Vec<FeatureId>, ArtifactError>
     Ok(features)
 }
 
-fn checked_transform(parts: &ModelParts, features: &[FeatureId]) -> Result<Transform, ArtifactError> {
-    if parts.transform.len() != features.len() {
-        return Err(field("transform", format!("{} maps for {} features", parts.transform.len(), features.len())));
+impl TransformParts {
+    /// The parts of a fitted transform.
+    #[must_use]
+    pub fn of(transform: &Transform) -> Self {
+        let linear = |maps: &[LinearMap]| {
+            maps.iter().map(|map| LinearParts { centre: map.centre, scale: map.scale }).collect::<Vec<_>>()
+        };
+        let scaling = match transform.scaling() {
+            Scaling::Quantile(maps) => ScalingParts::Quantile(
+                maps.iter()
+                    .map(|map| MapParts { knots: map.knots().to_vec(), levels: map.levels().to_vec() })
+                    .collect(),
+            ),
+            Scaling::Linear(Linear::Standard, maps) => ScalingParts::Standard(linear(maps)),
+            Scaling::Linear(Linear::Robust, maps) => ScalingParts::Robust(linear(maps)),
+            Scaling::Linear(Linear::SignedLog, maps) => ScalingParts::SignedLog(linear(maps)),
+        };
+        Self { fill: transform.fill().to_vec(), scaling }
     }
-    let map = |(map, name): (&MapParts, &String)| {
-        QuantileMap::new(map.knots.clone(), map.levels.clone())
-            .map_err(|error| ArtifactError::Map { feature: name.clone(), error })
-    };
-    Ok(Transform::new(parts.transform.iter().zip(&parts.features).map(map).collect::<Result<_, _>>()?))
+
+    fn checked(&self, features: &[String]) -> Result<Transform, ArtifactError> {
+        let count = |maps: usize| {
+            let problem = || field("transform", format!("{maps} maps for {} features", features.len()));
+            if maps == features.len() { Ok(()) } else { Err(problem()) }
+        };
+        let linear = |kind, maps: &[LinearParts]| {
+            count(maps.len())?;
+            let is_map = |map: &LinearParts| map.centre.is_finite() && map.scale.is_finite() && map.scale > 0.0;
+            if !maps.iter().all(is_map) {
+                return Err(field("transform", "a centre that is not finite, or a scale that is not above 0"));
+            }
+            let map = |map: &LinearParts| LinearMap { centre: map.centre, scale: map.scale };
+            Ok(Scaling::Linear(kind, maps.iter().map(map).collect()))
+        };
+        let scaling = match &self.scaling {
+            ScalingParts::Quantile(maps) => {
+                count(maps.len())?;
+                let map = |(map, name): (&MapParts, &String)| {
+                    QuantileMap::new(map.knots.clone(), map.levels.clone())
+                        .map_err(|error| ArtifactError::Map { feature: name.clone(), error })
+                };
+                Scaling::Quantile(maps.iter().zip(features).map(map).collect::<Result<_, _>>()?)
+            }
+            ScalingParts::Standard(maps) => linear(Linear::Standard, maps)?,
+            ScalingParts::Robust(maps) => linear(Linear::Robust, maps)?,
+            ScalingParts::SignedLog(maps) => linear(Linear::SignedLog, maps)?,
+        };
+        if self.fill.len() != features.len() || !self.fill.iter().all(|fill| fill.is_finite()) {
+            return Err(field("transform.fill", "not a finite number for each feature"));
+        }
+        Ok(Transform::new(scaling, self.fill.clone()))
+    }
 }
 
 /// The benign label, once labels and their thresholds are in order.
@@ -175,39 +288,37 @@ fn checked_labels(parts: &ModelParts) -> Result<LabelId, ArtifactError> {
     if !parts.alert_thresholds.iter().all(|threshold| (0.0..=1.0).contains(threshold)) {
         return Err(field("alert_thresholds", "a threshold outside 0..=1"));
     }
-    if !(parts.novelty_threshold.is_finite() && parts.novelty_threshold >= 0.0) {
-        return Err(field("novelty_threshold", "not a distance"));
+    if !(parts.novelty.threshold.is_finite() && parts.novelty.threshold >= 0.0) {
+        return Err(field("novelty.threshold", "not a distance"));
     }
     let benign = (0..).map(LabelId).zip(labels).find(|(_, label)| taxonomy::is_benign(label));
     benign.map(|(id, _)| id).ok_or_else(|| field("labels", "no `benign` among them"))
 }
 
-fn checked_points(parts: &ModelParts, dimensions: usize) -> Result<(Array2<f32>, Vec<LabelId>), ArtifactError> {
-    let count = parts.points.len();
+/// Points of the transformed space, one a row of the matrix.
+pub(super) fn checked_points(
+    name: &'static str,
+    points: &[Vec<f32>],
+    frame: Frame,
+) -> Result<Array2<f32>, ArtifactError> {
+    let Frame { dimensions, range: (least, greatest), .. } = frame;
+    let count = points.len();
     if count > MAX_POINTS {
-        return Err(field("points", format!("{count}, at most {MAX_POINTS}")));
+        return Err(field(name, format!("{count}, at most {MAX_POINTS}")));
     }
-    if parts.k == 0 || parts.k > MAX_K || parts.k > count {
-        return Err(field("k", format!("{} neighbours of {count} points, at most {MAX_K}", parts.k)));
-    }
-    if parts.point_labels.len() != count {
-        return Err(field("point_labels", format!("{} for {count} points", parts.point_labels.len())));
-    }
-    if let Some(label) = parts.point_labels.iter().find(|label| usize::from(**label) >= parts.labels.len()) {
-        return Err(field("point_labels", format!("{label} is no label")));
-    }
+    let possible = |x: &f32| *x == 0.0 || (x.abs() >= LEAST_COORDINATE && (least..=greatest).contains(x));
     let mut flat = Vec::with_capacity(count.saturating_mul(dimensions));
-    for (row, point) in parts.points.iter().enumerate() {
+    for (row, point) in points.iter().enumerate() {
         if point.len() != dimensions {
-            return Err(field("points", format!("point {row} has {} coordinates, not {dimensions}", point.len())));
+            return Err(field(name, format!("point {row} has {} coordinates, not {dimensions}", point.len())));
         }
-        if !point.iter().all(|x| *x == 0.0 || (LEAST_COORDINATE..=1.0).contains(x)) {
-            return Err(field("points", format!("point {row} has a coordinate outside 0..=1 or too small")));
+        if !point.iter().all(possible) {
+            let problem = format!("point {row} has a coordinate outside {least}..={greatest} or too small");
+            return Err(field(name, problem));
         }
         flat.extend_from_slice(point);
     }
-    let points = Array2::from_shape_vec((count, dimensions), flat).map_err(|error| field("points", error))?;
-    Ok((points, parts.point_labels.iter().copied().map(LabelId).collect()))
+    Array2::from_shape_vec((count, dimensions), flat).map_err(|error| field(name, error))
 }
 
 /// A fingerprint of what the features mean, in order: columns, units and kinds of the schema.
@@ -219,19 +330,15 @@ pub fn schema_sha256(features: &[FeatureId]) -> String {
     sha256_hex(features.iter().map(|id| line(id.feature())).collect::<String>().as_bytes())
 }
 
-fn field(field: &'static str, problem: impl ToString) -> ArtifactError {
+pub(super) fn field(field: &'static str, problem: impl ToString) -> ArtifactError {
     ArtifactError::Field { field, problem: problem.to_string() }
 }
 
-/// The weighting of votes.
-pub(crate) const WEIGHTING: &str = "distance";
 /// Greatest number of points; a query among more is not quick.
 pub const MAX_POINTS: usize = 1_000_000;
 /// Labels become metric labels, which must be few.
 const MAX_LABELS: usize = 256;
 const _: () = assert!(taxonomy::CLASSES.len() <= MAX_LABELS, "a model can hold every label of the taxonomy");
-/// Greatest number of voting neighbours.
-const MAX_K: usize = 64;
 /// Longest name or line.
 const MAX_TEXT: usize = 256;
 /// Least coordinate above 0, below what a fit rounds to. It bounds the depth of the k-d tree, which recurses: halving a
@@ -241,6 +348,7 @@ const LEAST_COORDINATE: f32 = 1e-7;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::{Kept, KnnParts, Metric, Weighting};
 
     /// Two features (FIN Flag Count 0 to 10, Flow Bytes/s 0 to 100), benign around 0 and recon around the maximum.
     pub(in super::super) fn example() -> ModelParts {
@@ -257,21 +365,30 @@ pub(super) mod tests {
             schema_sha256: schema_sha256(&ids),
             portable_only: true,
             features: features.map(str::to_owned).to_vec(),
-            transform: vec![map(1.0), map(10.0)],
+            parent: None,
+            transform: TransformParts {
+                fill: vec![0.0; 2],
+                scaling: ScalingParts::Quantile(vec![map(1.0), map(10.0)]),
+            },
             labels: ["benign", "recon"].map(str::to_owned).to_vec(),
             alert_thresholds: vec![0.0, 0.6],
-            novelty_threshold: 0.25,
-            k: 3,
-            weighting: WEIGHTING.to_owned(),
-            points: vec![
-                vec![0.0, 0.0, 0.0, 0.0],
-                vec![0.1, 0.0, 0.1, 0.0],
-                vec![0.0, 0.0, 0.1, 0.0],
-                vec![0.9, 0.0, 1.0, 0.0],
-                vec![1.0, 0.0, 0.9, 0.0],
-                vec![1.0, 0.0, 1.0, 0.0],
-            ],
-            point_labels: vec![0, 0, 0, 1, 1, 1],
+            engine: EngineParts::Knn(KnnParts {
+                k: 3,
+                metric: Metric::L2,
+                weighting: Weighting::Distance,
+                kept: Kept::Centroids,
+                points: vec![
+                    vec![0.0, 0.0, 0.0, 0.0],
+                    vec![0.1, 0.0, 0.1, 0.0],
+                    vec![0.0, 0.0, 0.1, 0.0],
+                    vec![0.9, 0.0, 1.0, 0.0],
+                    vec![1.0, 0.0, 0.9, 0.0],
+                    vec![1.0, 0.0, 1.0, 0.0],
+                ],
+                point_labels: vec![0, 0, 0, 1, 1, 1],
+            }),
+            novelty: NoveltyParts { threshold: 0.25, points: None },
+            pipeline: None,
             provenance: Provenance {
                 trained_on: "numbers made up for a test".to_owned(),
                 data_sha256: sha256_hex(b""),
@@ -281,6 +398,22 @@ pub(super) mod tests {
                 leaky: Vec::new(),
             },
             metrics: BTreeMap::from([("validation.macro_f1".to_owned(), 0.5)]),
+        }
+    }
+
+    /// The nearest-neighbour parts of an example.
+    pub(in super::super) fn knn(parts: &mut ModelParts) -> &mut KnnParts {
+        match &mut parts.engine {
+            EngineParts::Knn(knn) => knn,
+            _ => panic!("the example is of that engine"),
+        }
+    }
+
+    /// The quantile maps of an example.
+    pub(in super::super) fn maps(parts: &mut ModelParts) -> &mut Vec<MapParts> {
+        match &mut parts.transform.scaling {
+            ScalingParts::Quantile(maps) => maps,
+            _ => panic!("the example has quantile maps"),
         }
     }
 
@@ -304,7 +437,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 30] = [
+        let cases: [(&str, Change); 34] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -317,25 +450,29 @@ pub(super) mod tests {
             ("portable_only", |p| p.features[0] = "Active Mean".to_owned()),
             ("twice", |p| p.features[0] = p.features[1].clone()),
             ("`features`: none", |p| p.features.clear()),
-            ("1 maps for 2 features", |p| p.transform.truncate(1)),
-            ("transform of `FIN Flag Count`", |p| p.transform[0].knots[3] = 0.0),
-            ("transform of `Flow Bytes/s`", |p| p.transform[1].levels[3] = 0.9),
+            ("1 maps for 2 features", |p| maps(p).truncate(1)),
+            ("transform of `FIN Flag Count`", |p| maps(p)[0].knots[3] = 0.0),
+            ("transform of `Flow Bytes/s`", |p| maps(p)[1].levels[3] = 0.9),
             ("`benign`", |p| p.labels[0] = "quiet".to_owned()),
             ("`recon` twice", |p| p.labels = vec!["benign".into(), "recon".into(), "recon".into()]),
             ("`labels`", |p| p.labels[1] = "two\nlines".to_owned()),
             ("`labels`", |p| p.labels = (0..300).map(|x| x.to_string()).collect()),
             ("`alert_thresholds`: 1 for 2", |p| p.alert_thresholds.truncate(1)),
             ("`alert_thresholds`", |p| p.alert_thresholds[1] = 1.5),
-            ("`novelty_threshold`", |p| p.novelty_threshold = -1.0),
-            ("`k`: 0", |p| p.k = 0),
-            ("`k`: 7", |p| p.k = 7),
-            ("`weighting`", |p| p.weighting = "uniform".to_owned()),
-            ("`point_labels`: 5 for 6", |p| p.point_labels.truncate(5)),
-            ("2 is no label", |p| p.point_labels[0] = 2),
-            ("point 1 has 3 coordinates", |p| p.points[1].truncate(3)),
-            ("point 2 has a coordinate outside", |p| p.points[2][0] = 1.01),
-            ("point 2 has a coordinate outside", |p| p.points[2][0] = 1e-12),
-            ("no benign point", |p| p.point_labels = vec![1; 6]),
+            ("`novelty.threshold`", |p| p.novelty.threshold = -1.0),
+            ("`k`: 0", |p| knn(p).k = 0),
+            ("`k`: 7", |p| knn(p).k = 7),
+            ("`transform.fill`", |p| p.transform.fill.truncate(1)),
+            ("`novelty.points`: none", |p| knn(p).metric = Metric::L1),
+            ("`novelty.points`: point 0 has 1", |p| p.novelty.points = Some(vec![vec![0.0]])),
+            ("no benign point", |p| p.novelty.points = Some(Vec::new())),
+            ("`parent`", |p| p.parent = Some(Parent { name: String::new(), version: "1".into(), sha256: "0".into() })),
+            ("`point_labels`: 5 for 6", |p| knn(p).point_labels.truncate(5)),
+            ("2 is no label", |p| knn(p).point_labels[0] = 2),
+            ("point 1 has 3 coordinates", |p| knn(p).points[1].truncate(3)),
+            ("point 2 has a coordinate outside", |p| knn(p).points[2][0] = 1.01),
+            ("point 2 has a coordinate outside", |p| knn(p).points[2][0] = 1e-12),
+            ("no benign point", |p| knn(p).point_labels = vec![1; 6]),
             ("`name`", |p| p.name = String::new()),
             ("`version`", |p| p.version = "x".repeat(1000)),
         ];

@@ -3,12 +3,12 @@
 //! A leaky column (the schema says which, and why) tells where or when a flow was seen; a model that reads it scores well on the
 //! captures that it was trained on and on nothing else. Such columns need [`FeaturesSpec::allow_leaky`].
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureId;
 
 /// The candidate columns of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeaturesSpec {
     /// Column names, keys, and the sets `default`, `portable` and `all`; what is named twice counts once.

@@ -3,7 +3,7 @@
 use super::centroids::{distinct, prototypes, squared};
 use super::random::Random;
 use crate::dataset::Dataset;
-use crate::model::transform::{QuantileMap, Transform};
+use crate::model::transform::{QuantileMap, Scaling, Transform};
 
 /// Sizes and rules of a fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,8 @@ impl<'a> Rows<'a> {
     fn transform(&self, knots: usize) -> Transform {
         let width = self.data.features().len();
         let column = |at: usize| self.chosen.iter().map(move |&row| self.data.row(row)[at]);
-        Transform::new((0..width).map(|at| QuantileMap::fit(column(at), knots)).collect())
+        let maps = (0..width).map(|at| QuantileMap::fit(column(at), knots)).collect();
+        Transform::new(Scaling::Quantile(maps), vec![0.0; width])
     }
 }
 

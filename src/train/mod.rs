@@ -49,7 +49,10 @@ pub use views::{Figures, OneClass, Seen, Views};
 
 use crate::dataset::Dataset;
 use crate::features::Profile;
-use crate::model::{ArtifactError, MapParts, Model, ModelParts, Provenance, WEIGHTING, leaky, schema_sha256};
+use crate::model::{
+    ArtifactError, EngineParts, Kept, KnnParts, Metric, Model, ModelParts, NoveltyParts, Provenance, ScalingParts,
+    TransformParts, Weighting, leaky, schema_sha256,
+};
 use evaluate::rounded;
 use fit::{Fitted, Rows, fit, views};
 
@@ -269,7 +272,10 @@ impl Maker<'_> {
         let counts: Vec<String> = names.iter().map(|name| format!("{name} {}", rows[name])).collect();
         let captures = data.scenarios().distinct().len();
         let counts = format!("{} flows of {captures} captures: {}", data.len(), counts.join(", "));
-        let maps = fitted.transform.maps().iter();
+        let mut transform = TransformParts::of(&fitted.transform);
+        if let ScalingParts::Quantile(maps) = &mut transform.scaling {
+            maps.iter_mut().flat_map(|map| &mut map.levels).for_each(|level| *level = digits(level));
+        }
         Model::from_parts(&ModelParts {
             name: recipe.name.clone(),
             version: recipe.version.clone(),
@@ -277,16 +283,20 @@ impl Maker<'_> {
             schema_sha256: schema_sha256(data.features()),
             portable_only: data.features().iter().all(|id| id.feature().portable),
             features: data.features().iter().map(|id| id.feature().column.to_owned()).collect(),
-            transform: maps
-                .map(|map| MapParts { knots: map.knots().to_vec(), levels: map.levels().iter().map(digits).collect() })
-                .collect(),
+            parent: None,
+            transform,
             labels: names.to_vec(),
             alert_thresholds: thresholds.to_vec(),
-            novelty_threshold: digits(&fitted.novelty_threshold),
-            k: recipe.k.min(fitted.points.len()),
-            weighting: WEIGHTING.to_owned(),
-            points: fitted.points.clone(),
-            point_labels: fitted.point_labels.clone(),
+            engine: EngineParts::Knn(KnnParts {
+                k: recipe.k.min(fitted.points.len()),
+                metric: Metric::L2,
+                weighting: Weighting::Distance,
+                kept: Kept::Centroids,
+                points: fitted.points.clone(),
+                point_labels: fitted.point_labels.clone(),
+            }),
+            novelty: NoveltyParts { threshold: digits(&fitted.novelty_threshold), points: None },
+            pipeline: None,
             provenance: Provenance {
                 trained_on: recipe.about.as_ref().map_or_else(|| counts.clone(), |about| format!("{about}; {counts}")),
                 data_sha256: data.sha256(),
@@ -369,7 +379,7 @@ mod tests {
         let sizes = Sizes { rows: 500, benign: 8, attacks: 8, ..Sizes::default() };
         let (model, report) = train(&data, &Recipe { sizes, ..Recipe::default() }).expect("a model");
         assert_eq!((report.training_flows, report.validation.flows), (52_500, 17_500));
-        assert_eq!((report.all_points_macro_f1, model.parts().points.len()), (None, 16));
+        assert_eq!((report.all_points_macro_f1, model.parts().engine.size()), (None, 16));
         assert!(report.left_out.values().all(|label| label.flows <= 500));
     }
 

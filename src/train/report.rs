@@ -94,7 +94,7 @@ impl Report {
             training_flows: split.training.len(),
             validation_flows: split.validation.len(),
             repeated_flows: split.left_out,
-            points: model.parts().points.len(),
+            points: model.parts().engine.size(),
             features: model.features().iter().map(|id| id.feature().column).collect(),
             portable_only: model.parts().portable_only,
             selection: None,

@@ -6,16 +6,16 @@ use super::bins::Bins;
 use super::fit::{Rows, sampled};
 use super::forest;
 use super::metrics::mutual_information;
-use crate::model::transform::{DEFAULT_KNOTS, QuantileMap, Transform};
+use crate::model::transform::{DEFAULT_KNOTS, QuantileMap, Scaling, Transform};
 
 /// How to select columns.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectSpec {
     /// What they are ranked by.
     pub by: Measure,
     /// How many are kept at most; all that pass the threshold if it is left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
     /// Only columns above it are kept, so that at 0 those that say nothing are left out.
     #[serde(default)]
@@ -180,7 +180,8 @@ fn binned(values: &[f64], count: usize) -> Vec<usize> {
 
 /// Variance of the values' quantiles; 0 without values.
 fn variance(values: &[f64]) -> f64 {
-    let transform = Transform::new(vec![QuantileMap::fit(values.iter().copied(), DEFAULT_KNOTS)]);
+    let transform =
+        Transform::new(Scaling::Quantile(vec![QuantileMap::fit(values.iter().copied(), DEFAULT_KNOTS)]), vec![0.0]);
     let mut point = Vec::new();
     let levels = values.iter().map(|&value| {
         transform.apply(&[value], &mut point);
@@ -261,6 +262,10 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<SelectSpec>(text);
         let spec = read(r#"{"by": "mutual-information", "count": 8}"#).expect("a specification");
         assert_eq!(spec, SelectSpec { by: Measure::MutualInformation, count: Some(8), threshold: 0.0 });
+        assert_eq!(
+            serde_json::to_string(&spec).expect("text"),
+            r#"{"by":"mutual-information","count":8,"threshold":0.0}"#
+        );
         assert!(read(r#"{"by": "variance", "cuont": 8}"#).is_err());
     }
 }

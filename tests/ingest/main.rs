@@ -111,7 +111,9 @@ fn the_members_of_an_archive_are_read_in_the_order_of_their_names_and_others_are
 #[test]
 fn other_names_of_the_columns_give_the_same_points() {
     let (folder, rows) = (Folder::new(), rows());
-    let points = |bytes: &[u8]| Model::from_bytes(bytes).expect("a model").parts().points.clone();
+    let points = |bytes: &[u8]| {
+        Model::from_bytes(bytes).expect("a model").parts().engine.knn().expect("nearest neighbours").points.clone()
+    };
     let model = folder.model(&[&folder.write("flows.csv", &csv(&header(), &rows))], &[]);
     let names = |names: &[(&str, &'static str)]| -> Vec<&'static str> {
         let of =

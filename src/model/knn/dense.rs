@@ -153,7 +153,7 @@ impl<K: Kernel> NullaryFnOnce for Search<'_, '_, K> {
                 let (Some(&label), Some(point)) = (labels.get(row), points.get(start..start + query.len())) else {
                     continue;
                 };
-                let point = Neighbour { row, label, squared: squared_distance(point, query) };
+                let point = Neighbour { row, label, reduced: squared_distance(point, query) };
                 nearest.offer(point);
                 if is_benign && nearest_benign.is_none_or(|best| point.key(&best).is_lt()) {
                     nearest_benign = Some(point);

@@ -11,11 +11,15 @@
 //!   hundredth in the worst case, points spread evenly over 20 dimensions (docs/performance.md).
 //! - [`Tree`] is `linfa-nn`'s k-d tree. It takes over where points of few columns ([`TREE_COLUMNS`]) stand closer together
 //!   than the scan's numbers can tell, so that the scan would have to look at too many of them ([`CROWDED`]).
+//!
+//! These three know the Euclidean distance, and so the cosine of points of length 1. [`Linear`] knows every [`Metric`].
 
 mod blocks;
 mod codes;
 mod dense;
 mod kernel;
+mod linear;
+mod metric;
 mod nearest;
 mod scan;
 #[cfg(test)]
@@ -27,11 +31,14 @@ use ndarray::Array2;
 
 use super::LabelId;
 use dense::Dense;
+pub(super) use linear::Linear;
+pub(super) use metric::write_direction;
+pub use metric::{Metric, Weighting};
 pub(super) use nearest::Neighbour;
 use nearest::{Nearest, squared_distance};
 use scan::Scan;
 use tree::Tree;
-pub(super) use vote::vote;
+pub(super) use vote::{greatest, vote};
 
 /// An index over a matrix of points, one a row, for one thread.
 pub(super) struct Neighbours<'m> {

@@ -11,15 +11,15 @@ pub(in super::super) struct Neighbour {
     pub(in super::super) row: usize,
     /// The label of that row.
     pub(in super::super) label: LabelId,
-    /// Squared Euclidean distance to the query.
-    pub(in super::super) squared: f32,
+    /// Distance to the query as [`Metric`](super::Metric) reduces it: the square of a Euclidean one.
+    pub(in super::super) reduced: f32,
 }
 
 impl Neighbour {
     /// Nearest first; of equally near ones the lower label, then the lower row.
     #[inline(always)]
     pub(super) fn key(&self, other: &Self) -> Ordering {
-        self.squared.total_cmp(&other.squared).then(self.label.cmp(&other.label)).then(self.row.cmp(&other.row))
+        self.reduced.total_cmp(&other.reduced).then(self.label.cmp(&other.label)).then(self.row.cmp(&other.row))
     }
 }
 
@@ -43,7 +43,7 @@ impl<'a> Nearest<'a> {
         self.found.len() >= self.k
     }
 
-    /// Takes a point in if it is one of the `k` nearest. Returns the last one's squared distance if that is new and there
+    /// Takes a point in if it is one of the `k` nearest. Returns the last one's reduced distance if that is new and there
     /// are `k`.
     #[inline(always)]
     pub(super) fn offer(&mut self, point: Neighbour) -> Option<f32> {
@@ -56,7 +56,7 @@ impl<'a> Nearest<'a> {
         }
         let place = self.found.iter().rposition(|held| held.key(&point).is_lt()).map_or(0, |before| before + 1);
         self.found.insert(place, point);
-        if self.is_full() { self.found.last().map(|last| last.squared) } else { None }
+        if self.is_full() { self.found.last().map(|last| last.reduced) } else { None }
     }
 }
 

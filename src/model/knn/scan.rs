@@ -205,14 +205,14 @@ impl Best<'_> {
             return Ok(());
         };
         self.budget = self.budget.checked_sub(1).ok_or(OverBudget)?;
-        let point = Neighbour { row, label, squared: squared_distance(point, self.query) };
+        let point = Neighbour { row, label, reduced: squared_distance(point, self.query) };
         let [of_all, of_benign] = &mut self.limits;
         if let Some(last) = self.nearest.offer(point) {
             *of_all = codes.limit(last, query);
         }
         if is_benign && self.benign.is_none_or(|best| point.key(&best).is_lt()) {
             self.benign = Some(point);
-            *of_benign = codes.limit(point.squared, query);
+            *of_benign = codes.limit(point.reduced, query);
         }
         Ok(())
     }

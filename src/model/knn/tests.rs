@@ -32,11 +32,11 @@ impl Data {
         let neighbour = |(row, point): (usize, ndarray::ArrayView1<'_, f32>)| Neighbour {
             row,
             label: self.labels[row],
-            squared: squared_distance(point.as_slice().expect("contiguous"), query),
+            reduced: squared_distance(point.as_slice().expect("contiguous"), query),
         };
         let mut all: Vec<_> = self.all.rows().into_iter().enumerate().map(neighbour).collect();
         all.sort_by(|a, b| {
-            a.squared.partial_cmp(&b.squared).expect("finite").then(a.label.cmp(&b.label)).then(a.row.cmp(&b.row))
+            a.reduced.partial_cmp(&b.reduced).expect("finite").then(a.label.cmp(&b.label)).then(a.row.cmp(&b.row))
         });
         let benign = all.iter().find(|neighbour| neighbour.label.0 == 0).copied();
         all.truncate(k);

@@ -75,7 +75,7 @@ impl<'m> Tree<'m> {
         }
         for (candidate, row) in candidates {
             if let Some((row, label)) = point(row) {
-                nearest.offer(Neighbour { row, label, squared: distance(candidate) });
+                nearest.offer(Neighbour { row, label, reduced: distance(candidate) });
             }
         }
     }

@@ -1,14 +1,4 @@
-//! From raw feature values to the space in which distances are taken: per feature a quantile and a flag.
-//!
-//! Each feature gives two coordinates: where its value stands among the training values (0 to 1, linear between
-//! knots), and 1 if it lies beyond the greatest of them. The flag keeps what a bounded quantile loses: that a value was
-//! never seen. A value that is not finite, or undefined for the flow, counts as 0, which is what both profiles then agree on.
-
-/// The quantile maps of a model's features, in its feature order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transform {
-    maps: Vec<QuantileMap>,
-}
+//! The quantile map of one feature: where a value stands among the training values, and whether it lies beyond them.
 
 /// One feature's map: knots (values, strictly rising) and levels (0 to 1, not falling), as many of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,39 +25,6 @@ pub enum MapError {
     /// Levels must be in 0..=1 and not fall.
     #[error("levels must be in 0..=1 and not fall")]
     Levels,
-}
-
-impl Transform {
-    /// A transform of one map a feature.
-    #[must_use]
-    pub const fn new(maps: Vec<QuantileMap>) -> Self {
-        Self { maps }
-    }
-
-    /// The maps, in feature order.
-    #[must_use]
-    pub fn maps(&self) -> &[QuantileMap] {
-        &self.maps
-    }
-
-    /// How many coordinates a point has: two for each feature.
-    #[must_use]
-    pub const fn dimensions(&self) -> usize {
-        self.maps.len() * COORDINATES
-    }
-
-    /// Writes the coordinates of a row of raw values (in feature order) and says how many values were not finite.
-    /// Missing values at the end of a short row count as not finite.
-    pub fn apply(&self, row: &[f64], point: &mut Vec<f32>) -> u32 {
-        point.clear();
-        let mut replaced = 0;
-        for (position, map) in self.maps.iter().enumerate() {
-            let value = row.get(position).copied().filter(|value| value.is_finite());
-            replaced += u32::from(value.is_none());
-            point.extend(map.coordinates(value.unwrap_or(0.0)));
-        }
-        replaced
-    }
 }
 
 impl QuantileMap {
@@ -150,7 +107,7 @@ impl QuantileMap {
     }
 
     /// Level of a finite value, and whether it is beyond the greatest knot.
-    fn coordinates(&self, value: f64) -> [f32; COORDINATES] {
+    pub(super) fn coordinates(&self, value: f64) -> [f32; COORDINATES] {
         let value = rounded(value);
         let above = self.knots.partition_point(|&knot| knot <= value);
         let at = |position: usize| Some((*self.knots.get(position)?, *self.levels.get(position)?));
@@ -169,7 +126,7 @@ impl QuantileMap {
 
 /// The nearest 32-bit number; beyond its range, the greatest of that sign.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to 32 bits is the purpose; the range is clamped first")]
-const fn rounded(value: f64) -> f32 {
+pub(super) const fn rounded(value: f64) -> f32 {
     value.clamp(f32::MIN as f64, f32::MAX as f64) as f32
 }
 
@@ -215,17 +172,6 @@ mod tests {
         let map = QuantileMap::fit([3.0, 3.0, 3.0], 500);
         assert_eq!((level(&map, 2.0), level(&map, 3.0), level(&map, 4.0)), ([0.0, 0.0], [0.0, 0.0], [0.0, 1.0]));
         assert_eq!(QuantileMap::fit([], 500), QuantileMap::fit([0.0], 500));
-    }
-
-    #[test]
-    fn non_finite_and_missing_values_count_as_zero() {
-        let map = QuantileMap::fit((0..10).map(f64::from), 500);
-        let transform = Transform::new(vec![map.clone(), map.clone(), map]);
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        assert_eq!(transform.apply(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY], &mut a), 3);
-        assert_eq!(transform.apply(&[0.0, 0.0], &mut b), 1);
-        assert_eq!(a, b);
-        assert_eq!(a.len(), transform.dimensions());
     }
 
     #[test]
