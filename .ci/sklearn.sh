@@ -16,6 +16,8 @@ programs=${CARGO_TARGET_DIR:-target}/debug
 "$venv/bin/python" tests/python/compare.py "$programs"
 "$venv/bin/python" tests/python/columns.py "$programs/flowshrike"
 
+"$venv/bin/python" tests/python/pipelines.py "$programs/flowshrike" models/default.fsm
+
 flows=$(mktemp --suffix .csv)
 trap 'rm -f "$flows"' EXIT
 "$programs/flowshrike" extract tests/data/demo-cluster.pcap.gz --output "$flows"

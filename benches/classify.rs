@@ -155,7 +155,7 @@ impl Case {
                 points,
                 point_labels,
             }),
-            novelty: NoveltyParts { threshold: 0.5, points: None },
+            novelty: NoveltyParts { threshold: 0.5, reference: None },
             pipeline: None,
             provenance: Provenance {
                 trained_on: "made-up points".to_owned(),

@@ -23,6 +23,7 @@ fuzz_target!(|input: &[u8]| {
             data: std::slice::from_ref(&*FILE),
             labels: None,
             label_column: None,
+            group_column: None,
             features: &features,
             on_bad_row,
         };

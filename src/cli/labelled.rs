@@ -49,10 +49,24 @@ impl Labelled {
     /// # Errors
     /// What is wrong with the files.
     pub(super) fn read(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
+        self.read_grouped(features, None, bars)
+    }
+
+    /// The same with a column of groups.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(super) fn read_grouped(
+        &self,
+        features: &[FeatureId],
+        group_column: Option<&str>,
+        bars: &Bars,
+    ) -> anyhow::Result<Dataset> {
         let query = Query {
             data: &self.data,
             labels: self.labels.as_deref(),
             label_column: self.label_column.as_deref(),
+            group_column,
             features,
             on_bad_row: self.on_bad_row.into(),
         };

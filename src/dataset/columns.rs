@@ -1,4 +1,4 @@
-//! Which columns of a table are which: features by all their names, labels, captures.
+//! Which columns of a table are which: features by all their names, labels, captures, groups.
 
 use super::aliases::{Family, Meaning};
 use super::error::DatasetError;
@@ -6,14 +6,22 @@ use super::identity;
 use super::table::Opened;
 use crate::features::{FeatureId, Identity};
 
+/// The columns that a user names; without a name a label is looked for where it usually stands, and a group is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) label: Option<String>,
+    pub(super) group: Option<String>,
+}
+
 /// The columns of a table that are read, by their positions; [`Table::cell`](super::table::Table::cell) gives features
-/// first, in their order, then the label, then the capture.
+/// first, in their order, then the label, then the capture, then the group.
 pub(super) struct Columns {
     pub(super) features: Vec<usize>,
     /// Beside each of them, what it holds if it is no feature.
     identities: Vec<Option<Identity>>,
     pub(super) label: Option<usize>,
     pub(super) scenario: Option<usize>,
+    pub(super) group: Option<usize>,
     /// Features that this file's meter counts in another way, with how.
     pub(super) differences: Vec<(FeatureId, &'static str)>,
 }
@@ -23,16 +31,17 @@ impl Columns {
     ///
     /// # Errors
     /// If a feature is missing, there twice, or counts something else; all such columns are named at once.
-    pub(super) fn find(opened: &mut Opened, features: &[FeatureId], label: Option<&str>) -> Result<Self, DatasetError> {
+    pub(super) fn find(opened: &mut Opened, features: &[FeatureId], named: &Named) -> Result<Self, DatasetError> {
         let mut columns = Self {
             features: Vec::new(),
             identities: features.iter().map(|id| id.identity()).collect(),
             label: None,
             scenario: None,
+            group: None,
             differences: Vec::new(),
         };
         columns.find_features(opened, features)?;
-        columns.label = match label {
+        columns.label = match named.label.as_deref() {
             Some(name) => one(opened, name, |held| held.eq_ignore_ascii_case(name))?,
             None => match one(opened, PREFERRED_LABEL, |held| held.eq_ignore_ascii_case(PREFERRED_LABEL))? {
                 Some(column) => Some(column),
@@ -40,8 +49,11 @@ impl Columns {
             },
         };
         columns.scenario = one(opened, SCENARIO, |held| held.eq_ignore_ascii_case(SCENARIO))?;
-        let chosen: Vec<usize> =
-            columns.features.iter().copied().chain(columns.label).chain(columns.scenario).collect();
+        if let Some(name) = &named.group {
+            columns.group = one(opened, name, |held| held.eq_ignore_ascii_case(name))?;
+        }
+        let texts = [columns.label, columns.scenario, columns.group];
+        let chosen: Vec<usize> = columns.features.iter().copied().chain(texts.into_iter().flatten()).collect();
         opened.choose(&chosen)?;
         Ok(columns)
     }
@@ -100,6 +112,13 @@ impl Columns {
     pub(super) fn scenario<'t>(&self, opened: &'t Opened) -> Result<Option<std::borrow::Cow<'t, str>>, super::BadRow> {
         let Some(column) = self.scenario else { return Ok(None) };
         opened.text(self.features.len() + usize::from(self.label.is_some()), column).map(Some)
+    }
+
+    /// The group of the row under the table, which may be empty; `None` if the table has none.
+    pub(super) fn group<'t>(&self, opened: &'t Opened) -> Result<Option<std::borrow::Cow<'t, str>>, super::BadRow> {
+        let Some(column) = self.group else { return Ok(None) };
+        let before = usize::from(self.label.is_some()) + usize::from(self.scenario.is_some());
+        opened.text(self.features.len() + before, column).map(Some)
     }
 }
 

@@ -103,6 +103,16 @@ pub enum DatasetError {
         /// The names that were looked for.
         wanted: String,
     },
+    /// No column with groups.
+    #[error("{}: no column `{wanted}` to group flows by; the columns are {}", path.display(), columns.join(", "))]
+    NoGroups {
+        /// The file that was searched, and the labels with it.
+        path: PathBuf,
+        /// The name that was looked for.
+        wanted: String,
+        /// The columns that there are, quoted.
+        columns: Vec<String>,
+    },
     /// Flows and labels do not pair up.
     #[error("{} has {labels} rows of labels and the data {flows} flows: they are joined row by row", path.display())]
     Unpaired {

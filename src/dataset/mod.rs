@@ -24,6 +24,8 @@ pub use read::{Query, read, read_watched};
 pub use rows::{RowQuery, RowsRead, for_each_row};
 pub use skipped::{OnBadRow, Skipped};
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use crate::features::FeatureId;
@@ -36,6 +38,7 @@ pub struct Dataset {
     values: Vec<f64>,
     labels: Texts,
     scenarios: Texts,
+    groups: Option<Texts>,
     skipped: Skipped,
     notes: Vec<String>,
 }
@@ -45,6 +48,8 @@ pub struct Dataset {
 pub struct Texts {
     distinct: Vec<String>,
     rows: Vec<u32>,
+    /// Positions in `distinct`: a column may have as many texts as rows.
+    positions: HashMap<String, u32>,
 }
 
 impl Dataset {
@@ -56,6 +61,7 @@ impl Dataset {
             values: Vec::new(),
             labels: Texts::default(),
             scenarios: Texts::default(),
+            groups: None,
             skipped: Skipped::default(),
             notes: Vec::new(),
         }
@@ -67,6 +73,11 @@ impl Dataset {
         self.values.extend(values.iter().chain(missing).take(self.features.len()));
         self.labels.push(label);
         self.scenarios.push(scenario);
+    }
+
+    /// Says which group the flow belongs to that was added last; all flows are put in groups, or none.
+    pub fn put_in_group(&mut self, group: &str) {
+        self.groups.get_or_insert_default().push(group);
     }
 
     /// The columns, in order.
@@ -109,6 +120,7 @@ impl Dataset {
             values,
             labels: self.labels.clone(),
             scenarios: self.scenarios.clone(),
+            groups: self.groups.clone(),
             skipped: self.skipped.clone(),
             notes: self.notes.clone(),
         }
@@ -124,6 +136,12 @@ impl Dataset {
     #[must_use]
     pub const fn scenarios(&self) -> &Texts {
         &self.scenarios
+    }
+
+    /// The cells of the column that was asked for as [`Query::group_column`]; `None` if none was.
+    #[must_use]
+    pub const fn groups(&self) -> Option<&Texts> {
+        self.groups.as_ref()
     }
 
     /// Rows that could not be read and were left out.
@@ -184,12 +202,12 @@ impl Texts {
     fn push(&mut self, text: &str) {
         // The last row's text is the likeliest: flows come capture by capture.
         let last = self.rows.last().filter(|&&id| self.distinct.get(id as usize).is_some_and(|held| held == text));
-        let known = last.copied().or_else(|| {
-            self.distinct.iter().position(|held| held == text).and_then(|position| u32::try_from(position).ok())
-        });
+        let known = last.copied().or_else(|| self.positions.get(text).copied());
         let id = known.unwrap_or_else(|| {
+            let id = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
             self.distinct.push(text.to_owned());
-            u32::try_from(self.distinct.len() - 1).unwrap_or(u32::MAX)
+            self.positions.insert(text.to_owned(), id);
+            id
         });
         self.rows.push(id);
     }

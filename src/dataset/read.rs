@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::columns::{Columns, wanted};
+use super::columns::{Columns, Named, wanted};
 use super::container::{Part, parts};
 use super::error::{BadRow, DatasetError};
 use super::skipped::OnBadRow;
@@ -22,6 +22,8 @@ pub struct Query<'a> {
     pub labels: Option<&'a Path>,
     /// The label column; without one, `LabelFlow` if there is one, else `Label`.
     pub label_column: Option<&'a str>,
+    /// A column of texts to read besides, of `labels` if it is there, else of `data`: flows with the same text belong together.
+    pub group_column: Option<&'a str>,
     /// The columns to keep, in order.
     pub features: &'a [FeatureId],
     /// What to do with a row that cannot be read.
@@ -42,15 +44,22 @@ pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
 /// See [`read`].
 pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, DatasetError> {
     let mut dataset = Dataset::new(query.features.to_vec());
-    let mut labels = query.labels.map(|path| Side::open(path, query.label_column)).transpose()?;
+    let named = Named { label: query.label_column.map(str::to_owned), group: query.group_column.map(str::to_owned) };
+    let mut labels = query.labels.map(|path| Side::open(path, &named)).transpose()?;
     let mut first: Option<(PathBuf, Vec<FeatureId>)> = None;
     let mut values = Vec::with_capacity(query.features.len());
     let mut flows = 0_u64;
     for part in all_parts(query.data, &mut dataset.notes)? {
         let mut flow_table = part.open()?;
-        let columns = Columns::find(&mut flow_table, query.features, query.label_column)?;
+        let columns = Columns::find(&mut flow_table, query.features, &named)?;
         if columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
             return Err(DatasetError::NoLabels { path: part.path, wanted: wanted(query.label_column) });
+        }
+        if let Some(wanted) = query.group_column
+            && columns.group.is_none()
+            && labels.as_ref().is_none_or(|side| side.columns.group.is_none())
+        {
+            return Err(no_groups(part.path, wanted, &flow_table, labels.as_ref()));
         }
         if labels.as_ref().is_none_or(|side| side.columns.label.is_none()) && is_flow_log(&flow_table) {
             dataset.notes.push(format!("{}: a flow log, whose labels are a model's verdicts", part.path.display()));
@@ -106,27 +115,34 @@ fn push(
         Some(side) => side.columns.scenario(&side.table)?,
         None => columns.scenario(flow)?,
     };
+    let group = match from_side(&|side| side.columns.group.is_some()) {
+        Some(side) => side.columns.group(&side.table)?,
+        None => columns.group(flow)?,
+    };
     dataset.push(values, &label.unwrap_or_default(), scenario.as_deref().unwrap_or(&flow.stem));
+    if let Some(group) = group {
+        dataset.put_in_group(&group);
+    }
     Ok(())
 }
 
 /// The file of labels: its tables one after the other.
 struct Side {
     path: PathBuf,
-    asked: Option<String>,
+    named: Named,
     rest: std::vec::IntoIter<Part>,
     table: Opened,
     columns: Columns,
 }
 
 impl Side {
-    fn open(path: &Path, asked: Option<&str>) -> Result<Self, DatasetError> {
+    fn open(path: &Path, named: &Named) -> Result<Self, DatasetError> {
         let (parts, _) = parts(path)?;
         let mut rest = parts.into_iter();
         let none = || DatasetError::File { path: path.to_owned(), problem: "no table in it".to_owned() };
         let mut table = rest.next().ok_or_else(none)?.open()?;
-        let columns = Columns::find(&mut table, &[], asked)?;
-        Ok(Self { path: path.to_owned(), asked: asked.map(str::to_owned), rest, table, columns })
+        let columns = Columns::find(&mut table, &[], named)?;
+        Ok(Self { path: path.to_owned(), named: named.clone(), rest, table, columns })
     }
 
     fn step(&mut self) -> Result<Option<Result<(), BadRow>>, DatasetError> {
@@ -136,9 +152,13 @@ impl Side {
             }
             let Some(next) = self.rest.next() else { return Ok(None) };
             self.table = next.open()?;
-            let columns = Columns::find(&mut self.table, &[], self.asked.as_deref())?;
+            let columns = Columns::find(&mut self.table, &[], &self.named)?;
             if columns.label.is_some() != self.columns.label.is_some() {
-                return Err(DatasetError::NoLabels { path: next.path, wanted: wanted(self.asked.as_deref()) });
+                return Err(DatasetError::NoLabels { path: next.path, wanted: wanted(self.named.label.as_deref()) });
+            }
+            if columns.group.is_some() != self.columns.group.is_some() {
+                let wanted = self.named.group.as_deref().unwrap_or_default();
+                return Err(no_groups(next.path, wanted, &self.table, None));
             }
             self.columns = columns;
         }
@@ -201,6 +221,12 @@ fn count_rest(table: &mut Opened) -> Result<u64, DatasetError> {
     Ok(count)
 }
 
+fn no_groups(path: PathBuf, wanted: &str, flows: &Opened, side: Option<&Side>) -> DatasetError {
+    let tables = [Some(flows), side.map(|side| &side.table)].into_iter().flatten();
+    let columns = tables.flat_map(|opened| opened.table.columns()).map(|name| format!("`{name}`")).collect();
+    DatasetError::NoGroups { path, wanted: wanted.to_owned(), columns }
+}
+
 fn unpaired(side: &Side, labels: u64, flows: u64) -> DatasetError {
     DatasetError::Unpaired { path: side.path.clone(), labels, flows }
 }
@@ -228,6 +254,7 @@ mod tests {
             data: &data,
             labels: labels.as_deref(),
             label_column: column,
+            group_column: None,
             features: &features(),
             on_bad_row: OnBadRow::Fail,
         })
@@ -263,6 +290,7 @@ mod tests {
                 data: std::slice::from_ref(path),
                 labels: None,
                 label_column: None,
+                group_column: None,
                 features: &features(),
                 on_bad_row: OnBadRow::Fail,
             })
@@ -329,6 +357,7 @@ mod tests {
             data: std::slice::from_ref(&path),
             labels: None,
             label_column: None,
+            group_column: None,
             features: &[],
             on_bad_row: OnBadRow::Fail,
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::columns::Columns;
+use super::columns::{Columns, Named};
 use super::error::DatasetError;
 use super::read::{agree, all_parts, note_differences};
 use super::skipped::{OnBadRow, Skipped};
@@ -44,7 +44,7 @@ pub fn for_each_row<E: From<DatasetError>>(
     let mut values = Vec::with_capacity(query.features.len());
     for part in all_parts(query.data, &mut read.notes)? {
         let mut table = part.open()?;
-        let columns = Columns::find(&mut table, query.features, None)?;
+        let columns = Columns::find(&mut table, query.features, &Named::default())?;
         agree(&mut first, &part.path, &columns)?;
         note_differences(&mut read.notes, &part.path, &columns);
         while let Some(row) = table.step()? {

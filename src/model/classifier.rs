@@ -103,7 +103,10 @@ impl<'m> Classifier<'m> {
         model.transform.apply(row, &mut scratch.point);
         let point = benign.and_then(|row| model.reference.point(row));
         match point.as_ref().and_then(|point| point.as_slice()) {
-            Some(benign) => telling(&model.transform, model.features(), row, &scratch.point, benign),
+            Some(benign) => {
+                let space = (&model.transform, model.reference.metric());
+                telling(space, model.features(), row, &scratch.point, benign)
+            }
             None => [None; TELLING],
         }
     }

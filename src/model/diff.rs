@@ -123,7 +123,8 @@ fn points(model: &Model) -> BTreeMap<String, String> {
         }
     };
     let labels = (0..).zip(&parts.labels).map(|(label, name)| (name.clone(), of_label(label)));
-    let apart = parts.novelty.points.iter().map(|points| ("the novelty reference".to_owned(), told(points)));
+    let apart = parts.novelty.reference.iter();
+    let apart = apart.map(|reference| ("the novelty reference".to_owned(), told(&reference.points)));
     labels.chain(apart).collect()
 }
 

@@ -29,13 +29,13 @@ pub use classifier::Classifier;
 pub use diff::{Change, Diff};
 pub(crate) use digest::hex;
 pub use digest::sha256_hex;
-pub use engine::{EngineParts, Kept, KnnParts, MajorityParts, Node, TreeParts};
+pub use engine::{EngineParts, Kept, KnnParts, MAX_K, MAX_TREES, MajorityParts, Node, TreeParts};
 pub use error::{ArtifactError, MAX_BYTES};
 pub use knn::{Metric, Weighting};
 pub use novelty::TELLING;
 pub use parts::{
-    LinearParts, MAX_POINTS, MapParts, ModelParts, NoveltyParts, Parent, Provenance, ScalingParts, TransformParts,
-    schema_sha256,
+    LinearParts, MAX_POINTS, MapParts, ModelParts, NoveltyParts, Parent, Provenance, ReferenceParts, ScalingParts,
+    TransformParts, schema_sha256,
 };
 
 use crate::features::{FeatureId, Profile};
@@ -66,7 +66,8 @@ pub struct Telling {
     /// The flow's raw value.
     pub value: f64,
     /// Its share of the distance to the nearest benign point, in the transformed space: the distance along this
-    /// feature's coordinates alone. The squares of all features' shares add up to the square of the novelty.
+    /// feature's coordinates alone. All features' shares add up to the novelty or, under the Euclidean distance, their squares to its
+    /// square.
     pub distance: f32,
 }
 

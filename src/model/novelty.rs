@@ -1,6 +1,7 @@
 //! How far a flow is from everything benign that the model knows, and which features make it so.
 
 use super::Telling;
+use super::knn::Metric;
 use super::transform::Transform;
 use crate::features::FeatureId;
 
@@ -8,7 +9,7 @@ use crate::features::FeatureId;
 ///
 /// `query` and `benign` are points of the transformed space, `row` the raw values behind the query.
 pub(super) fn telling(
-    transform: &Transform,
+    (transform, metric): (&Transform, Metric),
     features: &[FeatureId],
     row: &[f64],
     query: &[f32],
@@ -18,8 +19,7 @@ pub(super) fn telling(
     let each = transform.coordinates();
     let parts = query.chunks_exact(each).zip(benign.chunks_exact(each)).take(features.len());
     for ((&feature, &value), (a, b)) in features.iter().zip(row).zip(parts) {
-        let squared: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
-        let mut telling = Telling { feature, value, distance: squared.sqrt() };
+        let mut telling = Telling { feature, value, distance: metric.distance(metric.reduced(a, b)) };
         if telling.distance <= 0.0 {
             continue;
         }
@@ -55,9 +55,10 @@ mod tests {
         let (mut query, mut benign) = (Vec::new(), Vec::new());
         transform.apply(&row, &mut query);
         transform.apply(&[0.0; 5], &mut benign);
-        let top = telling(&transform, &features, &row, &query, &benign).map(|t| t.map(|t| (t.feature, t.value)));
+        let top = telling((&transform, Metric::L2), &features, &row, &query, &benign)
+            .map(|t| t.map(|t| (t.feature, t.value)));
         assert_eq!(top, [Some((features[2], 12.0)), Some((features[1], 5.0)), Some((features[4], 3.0))]);
-        let same = telling(&transform, &features, &row, &query, &query);
+        let same = telling((&transform, Metric::L2), &features, &row, &query, &query);
         assert_eq!(same, [None; TELLING]);
     }
 }

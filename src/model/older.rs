@@ -65,7 +65,7 @@ impl PartsV1 {
                 points: self.points,
                 point_labels: self.point_labels,
             }),
-            novelty: NoveltyParts { threshold: self.novelty_threshold, points: None },
+            novelty: NoveltyParts { threshold: self.novelty_threshold, reference: None },
             pipeline: None,
             provenance: self.provenance,
             metrics: self.metrics,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::sha256_hex;
 use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
+use super::knn::Metric;
 use super::transform::{Linear, LinearMap, QuantileMap, Scaling, Transform};
 use super::{LabelId, Model};
 use crate::features::{Feature, FeatureId, Profile};
@@ -107,9 +108,19 @@ pub struct LinearParts {
 pub struct NoveltyParts {
     /// The distance to the nearest benign point above which a flow is novel.
     pub threshold: f32,
-    /// The benign points; none where the engine's own serve: those of nearest neighbours by the Euclidean distance.
+    /// The benign points; none where the engine's own serve, by its metric: those of nearest neighbours by another than the cosine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub points: Option<Vec<Vec<f32>>>,
+    pub reference: Option<ReferenceParts>,
+}
+
+/// Benign points that stand apart from the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceParts {
+    /// What far means; not the cosine.
+    pub metric: Metric,
+    /// Coordinates of the points in the transformed space.
+    pub points: Vec<Vec<f32>>,
 }
 
 /// One feature's quantile map.
@@ -155,15 +166,20 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
         benign: benign_label,
     };
     let engine = parts.engine.build(frame)?;
-    let reference = match &parts.novelty.points {
-        Some(points) => Reference::new(checked_points("novelty.points", points, frame)?, benign_label, false),
-        None => {
-            let own = engine.benign_points().ok_or_else(|| {
-                field("novelty.points", "none, and the engine has no benign points by the Euclidean distance")
-            })?;
-            Reference::new(own, benign_label, true)
+    let (apart, own) = match &parts.novelty.reference {
+        Some(ReferenceParts { metric: Metric::Cosine, .. }) => {
+            return Err(field("novelty.reference", "a direction is not enough to tell what is far: l1 or l2"));
         }
+        Some(ReferenceParts { metric, points }) => {
+            (Some((checked_points("novelty.reference", points, frame)?, *metric)), None)
+        }
+        None => (None, engine.benign_points()),
     };
+    let is_engines = own.is_some();
+    let points = apart.or(own).ok_or_else(|| {
+        field("novelty.reference", "none, and the engine has no benign points that novelty can be told by")
+    })?;
+    let reference = Reference::new(points, benign_label, is_engines);
     if reference.len() == 0 {
         return Err(field("points", "no benign point, so that every flow would be infinitely novel"));
     }
@@ -348,7 +364,7 @@ const LEAST_COORDINATE: f32 = 1e-7;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Kept, KnnParts, Metric, Weighting};
+    use crate::model::{Kept, KnnParts, Weighting};
 
     /// Two features (FIN Flag Count 0 to 10, Flow Bytes/s 0 to 100), benign around 0 and recon around the maximum.
     pub(in super::super) fn example() -> ModelParts {
@@ -387,7 +403,7 @@ pub(super) mod tests {
                 ],
                 point_labels: vec![0, 0, 0, 1, 1, 1],
             }),
-            novelty: NoveltyParts { threshold: 0.25, points: None },
+            novelty: NoveltyParts { threshold: 0.25, reference: None },
             pipeline: None,
             provenance: Provenance {
                 trained_on: "numbers made up for a test".to_owned(),
@@ -437,7 +453,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 34] = [
+        let cases: [(&str, Change); 35] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -463,9 +479,12 @@ pub(super) mod tests {
             ("`k`: 0", |p| knn(p).k = 0),
             ("`k`: 7", |p| knn(p).k = 7),
             ("`transform.fill`", |p| p.transform.fill.truncate(1)),
-            ("`novelty.points`: none", |p| knn(p).metric = Metric::L1),
-            ("`novelty.points`: point 0 has 1", |p| p.novelty.points = Some(vec![vec![0.0]])),
-            ("no benign point", |p| p.novelty.points = Some(Vec::new())),
+            ("`novelty.reference`: none", |p| knn(p).metric = Metric::Cosine),
+            ("`novelty.reference`: point 0 has 1", |p| {
+                p.novelty.reference = Some(ReferenceParts { metric: Metric::L1, points: vec![vec![0.0]] });
+            }),
+            ("l1 or l2", |p| p.novelty.reference = Some(ReferenceParts { metric: Metric::Cosine, points: vec![] })),
+            ("no benign point", |p| p.novelty.reference = Some(ReferenceParts { metric: Metric::L2, points: vec![] })),
             ("`parent`", |p| p.parent = Some(Parent { name: String::new(), version: "1".into(), sha256: "0".into() })),
             ("`point_labels`: 5 for 6", |p| knn(p).point_labels.truncate(5)),
             ("2 is no label", |p| knn(p).point_labels[0] = 2),

@@ -210,5 +210,10 @@ pub(super) fn rounded(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
+/// Rounded to five places: what an artifact keeps.
+pub(super) fn digits(value: &f32) -> f32 {
+    (rounded(*value) * 1e5).round() as f32 / 1e5
+}
+
 /// What stands for labels that the model does not have.
 pub const UNKNOWN: &str = "(not in the model)";

@@ -1,10 +1,13 @@
 //! From the label cells of a data set to a model's labels, by the taxonomy.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::Texts;
 use crate::taxonomy::{self, Class};
 
 /// How `train` groups labels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum View {
     /// By the taxonomy's stages: benign, recon, exploit and so on.
     #[default]

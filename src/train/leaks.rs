@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::bins::Bins;
 use super::evaluate::Evaluation;
 use super::random::Random;
+use super::split::Fold;
+use super::validate::FoldFigures;
 use crate::dataset::Dataset;
 
 /// One test for a leak.
@@ -31,13 +33,12 @@ pub struct LeakTest {
 /// clock, a counter) does so for attacks as well. Values fall into at most 64 bins between quantiles of the training rows;
 /// each bin says the capture that it holds most of, captures counted alike; the value is the mean share of each capture's
 /// validation rows that are told right.
-pub(super) fn capture_by_one_column(
-    data: &Dataset,
-    benign: impl Fn(usize) -> bool,
-    split: &super::split::Split,
-) -> LeakTest {
-    let training: Vec<usize> = split.training.iter().copied().filter(|&row| benign(row)).collect();
-    let validation: Vec<usize> = split.validation.iter().copied().filter(|&row| benign(row)).collect();
+pub(super) fn capture_by_one_column(data: &Dataset, benign: impl Fn(usize) -> bool, folds: &[Fold]) -> LeakTest {
+    let (mut training, mut validation) = (Vec::new(), Vec::new());
+    for fold in folds {
+        training.extend(fold.training().rows().iter().copied().filter(|&row| benign(row)));
+        validation.extend(fold.validation().rows().iter().copied().filter(|&row| benign(row)));
+    }
     let captures = captures_with(data, &[&training, &validation]);
     let test = "capture_by_one_column";
     if captures.len() < 2 {
@@ -148,10 +149,11 @@ fn labels_name_captures(data: &Dataset) -> bool {
 }
 
 /// Rows of the validation part that are the same as a training row.
-pub(super) fn identical_rows(split: &super::split::Split) -> LeakTest {
-    let all = split.left_out + split.validation.len();
-    let text = format!("{} of {all} validation flows repeat a training flow: they were left out", split.left_out);
-    let value = if all == 0 { None } else { Some(split.left_out as f64 / all as f64) };
+pub(super) fn identical_rows(folds: &[FoldFigures]) -> LeakTest {
+    let left_out: usize = folds.iter().map(|fold| fold.repeated_flows).sum();
+    let all = left_out + folds.iter().map(|fold| fold.validation_flows).sum::<usize>();
+    let text = format!("{left_out} of {all} validation flows repeat a training flow: they were left out");
+    let value = if all == 0 { None } else { Some(left_out as f64 / all as f64) };
     LeakTest { test: "identical_rows", value, limit: None, leak: false, text }
 }
 
@@ -174,14 +176,16 @@ const MARGIN: f64 = 0.15;
 const CEILING: f64 = 0.995;
 /// Honest figures on such labels were .22 to .35 on the Kubernetes misuse data set.
 const CAPTURE_CEILING: f64 = 0.60;
-/// Rows that are fitted with shuffled labels at most: enough to tell chance from a leak.
+/// Rows that are fitted with shuffled labels, of all folds together: enough to tell chance from a leak.
 pub(super) const SHUFFLED_ROWS: usize = 5_000;
+/// Of each of many folds at least so many.
+pub(super) const LEAST_SHUFFLED_ROWS: usize = 500;
 /// How often labels are shuffled.
 pub(super) const SHUFFLES: u64 = 3;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Recipe, View, default_features, train};
+    use super::super::{Pipeline, Recipe, View, default_features, train};
     use super::*;
 
     /// Three captures of 200 flows, benign but for one in four of the second and third, all drawn alike; `column_0` is the
@@ -206,7 +210,7 @@ mod tests {
     }
 
     fn tests_of(data: &Dataset, view: View) -> Vec<LeakTest> {
-        let recipe = Recipe { view, ..Recipe::default() };
+        let recipe = Recipe { pipeline: Pipeline { view, ..Pipeline::default() }, ..Recipe::default() };
         train(data, &recipe).expect("a model").1.leaks
     }
 

@@ -22,10 +22,15 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A place among `count`, each as likely; 0 of none.
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
+    }
+
     /// Puts items in an order that means nothing (Fisher and Yates).
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            let other = ((self.unit() * (last as f64 + 1.0)) as usize).min(last);
+            let other = self.below(last + 1);
             items.swap(last, other);
         }
     }

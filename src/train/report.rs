@@ -7,8 +7,12 @@ use serde::Serialize;
 use super::evaluate::{Evaluation, rounded};
 use super::fit::Fitted;
 use super::leaks::LeakTest;
+use super::maker::Maker;
+use super::novelty::NoveltyReport;
+use super::sampling::{ResampleKind, ResampleSpec};
 use super::select::Selection;
-use super::split::Split;
+use super::split::SplitSpec;
+use super::validate::{FoldFigures, Validation};
 use crate::model::{Model, leaky_line};
 
 /// What a training run found.
@@ -24,13 +28,25 @@ pub struct Report {
     pub sha256: String,
     /// What it was trained on.
     pub trained_on: String,
-    /// Rows that the validated sibling was fitted on: the first three quarters of each capture.
+    /// What it was measured on.
+    pub split: SplitUsed,
+    /// What was done to the points of each fit.
+    pub resample: ResampleSpec,
+    /// Points that the prototypes of the model stand for, by label: flows, less or more by resampling.
+    pub fitted_points: BTreeMap<String, usize>,
+    /// Rows that the validated siblings were fitted on: of several, the mean.
     pub training_flows: usize,
-    /// Rows of the last quarters that are not the same as a training row.
+    /// Rows that were held back and are not the same as a row that their fold is fitted on, of all folds.
     pub validation_flows: usize,
-    /// Rows of the last quarters that are, and so are not counted.
+    /// Rows that are, and so are not counted.
     pub repeated_flows: usize,
-    /// Points in the model.
+    /// Each fold.
+    pub folds: Vec<FoldFigures>,
+    /// What should be known of the split and of the fits, a sentence each.
+    pub training_notes: Vec<String>,
+    /// How the model decides, in a line.
+    pub engine: String,
+    /// Points in the model, or leaves of trees.
     pub points: usize,
     /// Columns that the model reads, in its order.
     pub features: Vec<&'static str>,
@@ -42,7 +58,8 @@ pub struct Report {
     pub alert_thresholds: BTreeMap<String, f64>,
     /// Novelty threshold of the model.
     pub novelty_threshold: f64,
-    /// Figures of the sibling on the validation rows.
+    /// Figures of the siblings on the validation rows, each judged by the one that has not seen it; of several, the novelty threshold is
+    /// the mean of theirs.
     pub validation: Evaluation,
     /// Macro-F1 on the same rows with every training row kept in place of prototypes.
     pub all_points_macro_f1: Option<f64>,
@@ -50,6 +67,18 @@ pub struct Report {
     pub leaks: Vec<LeakTest>,
     /// Novelty of each capture's flows to a fit without that capture, by label.
     pub left_out: BTreeMap<String, LeftOut>,
+    /// The same by capture, and values beyond the training range.
+    pub novelty: NoveltyReport,
+}
+
+/// A split, and what it is in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SplitUsed {
+    /// As it was asked for.
+    #[serde(flatten)]
+    pub spec: SplitSpec,
+    /// What validates.
+    pub text: String,
 }
 
 /// Novelty of a label's flows, each capture left out in turn.
@@ -66,24 +95,38 @@ pub struct LeftOut {
 impl LeftOut {
     /// For each label with flows.
     pub(super) fn of(names: &[String], fitted: &Fitted) -> BTreeMap<String, Self> {
-        let figures = |distances: &Vec<f32>| {
+        let figures = |label: usize| {
+            let of_label = fitted.left_out.iter().filter_map(|capture| capture.distances.get(label));
+            let distances: Vec<f32> = of_label.flatten().copied().collect();
             let novel = distances.iter().filter(|&&distance| distance > fitted.novelty_threshold).count();
             let rate = novel as f64 / distances.len() as f64;
-            Self { flows: distances.len() as u64, novel: novel as u64, rate }
+            (!distances.is_empty()).then_some(Self { flows: distances.len() as u64, novel: novel as u64, rate })
         };
-        let some = names.iter().zip(&fitted.left_out).filter(|(_, distances)| !distances.is_empty());
-        some.map(|(name, distances)| (name.clone(), figures(distances))).collect()
+        let all = names.iter().enumerate();
+        all.filter_map(|(label, name)| Some((name.clone(), figures(label)?))).collect()
     }
 }
 
 impl Report {
     pub(super) fn new(
+        maker: &Maker<'_>,
         model: &Model,
-        split: &Split,
-        validation: Evaluation,
-        all_points: &Evaluation,
+        fitted: &Fitted,
+        found: Validation<'_>,
         left_out: BTreeMap<String, LeftOut>,
     ) -> Self {
+        let recipe = maker.recipe;
+        let asked = recipe.pipeline.points.novelty_fpr;
+        let novelty = NoveltyReport::new(maker.names, fitted, asked, found.beyond);
+        let sum = |of: fn(&FoldFigures) -> usize| found.folds.iter().map(of).sum::<usize>();
+        let mut training_notes = found.notes;
+        if recipe.pipeline.resample.kind == ResampleKind::Over && recipe.pipeline.engine.keeps_prototypes() {
+            training_notes.push(
+                "over-sampling repeats points, and prototypes count equal points once: it changes nothing here"
+                    .to_owned(),
+            );
+        }
+        let sampled = maker.names.iter().cloned().zip(fitted.sampled.by_label().iter().map(Vec::len));
         let thresholds = model.labels().iter().zip(&model.parts().alert_thresholds).skip(1);
         Self {
             leaky: leaky_line(&model.leaky()),
@@ -91,19 +134,26 @@ impl Report {
             version: model.version().to_owned(),
             sha256: model.sha256().to_owned(),
             trained_on: model.trained_on().to_owned(),
-            training_flows: split.training.len(),
-            validation_flows: split.validation.len(),
-            repeated_flows: split.left_out,
+            split: SplitUsed { spec: recipe.pipeline.split.clone(), text: recipe.pipeline.split.text() },
+            resample: recipe.pipeline.resample.clone(),
+            fitted_points: sampled.collect(),
+            training_flows: sum(|fold| fold.training_flows) / found.folds.len().max(1),
+            validation_flows: sum(|fold| fold.validation_flows),
+            repeated_flows: sum(|fold| fold.repeated_flows),
+            training_notes,
+            engine: model.parts().engine.describe(),
             points: model.parts().engine.size(),
             features: model.features().iter().map(|id| id.feature().column).collect(),
             portable_only: model.parts().portable_only,
             selection: None,
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),
-            validation,
-            all_points_macro_f1: all_points.macro_f1,
+            validation: found.pooled,
+            all_points_macro_f1: found.all_points_macro_f1,
+            folds: found.folds,
             leaks: Vec::new(),
             left_out,
+            novelty,
         }
     }
 }
@@ -111,7 +161,7 @@ impl Report {
 /// The figures that the artifact carries, rounded to six places.
 pub(super) fn metrics(
     validation: &Evaluation,
-    all_points: &Evaluation,
+    all_points_macro_f1: Option<f64>,
     left_out: &BTreeMap<String, LeftOut>,
 ) -> BTreeMap<String, f64> {
     let mut metrics = BTreeMap::new();
@@ -126,7 +176,7 @@ pub(super) fn metrics(
     put("validation.macro_f1".to_owned(), validation.macro_f1);
     put("validation.false_positive_rate".to_owned(), validation.false_positive_rate);
     put("validation.novelty_rate_benign".to_owned(), validation.novelty.benign_rate);
-    put("validation.all_points_macro_f1".to_owned(), all_points.macro_f1);
+    put("validation.all_points_macro_f1".to_owned(), all_points_macro_f1);
     for (label, class) in &validation.per_class {
         put(format!("validation.f1.{label}"), class.f1);
         put(format!("validation.support.{label}"), Some(class.support as f64));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::Bins;
-use super::fit::{Rows, sampled};
+use super::fit::{Rows, thinned};
 use super::forest;
 use super::metrics::mutual_information;
 use crate::model::transform::{DEFAULT_KNOTS, QuantileMap, Scaling, Transform};
@@ -125,7 +125,7 @@ pub(super) fn select(
     seed: u64,
 ) -> Result<(Selection, Vec<usize>), SelectError> {
     spec.check()?;
-    let chosen = sampled(rows, classes, most);
+    let chosen = thinned(rows, classes, most);
     let rows = Rows { chosen: &chosen, ..*rows };
     let features = rows.data.features();
     let values = measure(&rows, classes, spec.by, seed);
@@ -145,13 +145,13 @@ pub(super) fn select(
     };
     let ranking = order.iter().enumerate().map(ranked).collect();
     let (by, count, threshold) = (spec.by, spec.count, spec.threshold);
-    Ok((Selection { by, count, threshold, flows: chosen.len(), ranking }, kept))
+    Ok((Selection { by, count, threshold, flows: chosen.rows().len(), ranking }, kept))
 }
 
 /// The measure of each column.
 fn measure(rows: &Rows<'_>, classes: usize, by: Measure, seed: u64) -> Vec<f64> {
     let columns = 0..rows.data.features().len();
-    let labels = || rows.chosen.iter().map(|&row| rows.labels[row]);
+    let labels = || rows.chosen.rows().iter().map(|&row| rows.labels[row]);
     match by {
         Measure::Variance => columns.map(|column| variance(&values(rows, column))).collect(),
         Measure::MutualInformation => {
@@ -170,7 +170,7 @@ fn measure(rows: &Rows<'_>, classes: usize, by: Measure, seed: u64) -> Vec<f64> 
 /// A column of the chosen rows; what is not finite counts as 0, as in the transform.
 fn values(rows: &Rows<'_>, column: usize) -> Vec<f64> {
     let value = |&row: &usize| rows.data.row(row).get(column).copied().filter(|x| x.is_finite()).unwrap_or(0.0);
-    rows.chosen.iter().map(value).collect()
+    rows.chosen.rows().iter().map(value).collect()
 }
 
 fn binned(values: &[f64], count: usize) -> Vec<usize> {
@@ -204,6 +204,7 @@ mod tests {
     use crate::dataset::Dataset;
     use crate::features::FeatureId;
     use crate::train::random::Random;
+    use crate::train::split::Fold;
 
     /// Noise, the label itself, a constant, a flag that is rarely set, and the label again in other numbers.
     fn data() -> (Dataset, Vec<u16>) {
@@ -221,7 +222,8 @@ mod tests {
 
     fn of(by: Measure, count: Option<usize>, threshold: f64) -> Result<(Selection, Vec<usize>), SelectError> {
         let (data, labels) = data();
-        let chosen: Vec<usize> = (0..300).collect();
+        let fold = Fold::whole(400);
+        let chosen = fold.training().filter(|row| row < 300);
         let rows = Rows { data: &data, labels: &labels, chosen: &chosen };
         select(&rows, 2, &SelectSpec { by, count, threshold }, 50_000, 1)
     }

@@ -364,6 +364,7 @@ fn read(path: &str) -> Result<Dataset, DatasetError> {
         data: &data,
         labels: None,
         label_column: None,
+        group_column: None,
         features: &features,
         on_bad_row: OnBadRow::Skip,
     })

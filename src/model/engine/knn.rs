@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::LabelId;
 use super::super::error::ArtifactError;
-use super::super::knn::{Linear, Metric, Neighbour, Neighbours, Points, Weighting, vote, write_direction};
+use super::super::knn::{Metric, Neighbour, Neighbours, Points, Weighting, vote, write_direction};
 use super::super::parts::{checked_points, field};
 use super::reference::Search;
 use super::{Ask, Benign, Engine, Frame, Opinion, Reference};
@@ -131,22 +131,18 @@ fn directions(points: &Array2<f32>) -> Array2<f32> {
 
 impl Engine for Knn {
     fn asker<'m>(&'m self, reference: &'m Reference) -> Box<dyn Ask + 'm> {
-        let how = (self.metric, self.weighting);
-        let (all, labels, found) = (&self.points, &self.labels, Vec::new());
-        let neighbours =
-            || Neighbours::new(Points { all, labels, benign: &self.benign, benign_label: self.benign_label }).ok();
-        if self.metric == Metric::L2 && reference.is_engines {
-            return Box::new(Both { engine: self, neighbours: neighbours(), found });
+        let Self { points: all, labels, benign, benign_label, metric, .. } = self;
+        let points = Points { all, labels, benign, benign_label: *benign_label, metric: *metric };
+        let (neighbours, found) = (Neighbours::new(points).ok(), Vec::new());
+        if reference.is_engines {
+            return Box::new(Both { engine: self, neighbours, found });
         }
-        let index = match self.metric {
-            Metric::L1 => Index::Linear(Linear::new(all, labels, Metric::L1)),
-            Metric::L2 | Metric::Cosine => Index::Neighbours(neighbours().map(Box::new)),
-        };
-        Box::new(Apart { k: self.k, how, index, benign: reference.search(), direction: Vec::new(), found })
+        Box::new(Apart { engine: self, neighbours, benign: reference.search(), direction: Vec::new(), found })
     }
 
-    fn benign_points(&self) -> Option<Array2<f32>> {
-        (self.metric == Metric::L2).then(|| self.benign.clone())
+    fn benign_points(&self) -> Option<(Array2<f32>, Metric)> {
+        // A direction is not enough to tell what is far.
+        (self.metric != Metric::Cosine).then(|| (self.benign.clone(), self.metric))
     }
 }
 
@@ -162,49 +158,41 @@ impl Ask for Both<'_> {
     fn ask(&mut self, point: &[f32], votes: &mut [f32]) -> Opinion {
         let Self { engine, neighbours, found } = self;
         let nearest = neighbours.as_mut().and_then(|n| n.search(point, engine.k, found));
-        let label = vote(found, (Metric::L2, engine.weighting), votes);
+        let label = vote(found, (engine.metric, engine.weighting), votes);
         let benign = nearest.and_then(|nearest| {
-            Some(Benign { row: *engine.benign_rows.get(nearest.row)?, distance: nearest.reduced.sqrt() })
+            let distance = engine.metric.distance(nearest.reduced);
+            Some(Benign { row: *engine.benign_rows.get(nearest.row)?, distance })
         });
         Opinion { label, benign }
     }
 }
 
-/// Neighbours by a metric or points of their own, beside the novelty.
+/// Neighbours beside a novelty by other points.
 struct Apart<'m> {
-    k: usize,
-    how: (Metric, Weighting),
-    index: Index<'m>,
+    engine: &'m Knn,
+    neighbours: Option<Neighbours<'m>>,
     benign: Search<'m>,
     direction: Vec<f32>,
     found: Vec<Neighbour>,
 }
 
-enum Index<'m> {
-    Neighbours(Option<Box<Neighbours<'m>>>),
-    Linear(Linear<'m>),
-}
-
 impl Ask for Apart<'_> {
     fn ask(&mut self, point: &[f32], votes: &mut [f32]) -> Opinion {
-        let Self { k, how, index, benign, direction, found } = self;
-        let query = match how.0 {
+        let Self { engine, neighbours, benign, direction, found } = self;
+        let query = match engine.metric {
             Metric::Cosine => {
                 write_direction(point, true, direction);
                 direction
             }
             Metric::L1 | Metric::L2 => point,
         };
-        match index {
-            Index::Linear(linear) => linear.search(query, *k, found),
-            Index::Neighbours(Some(neighbours)) => {
-                neighbours.search(query, *k, found);
-            }
-            Index::Neighbours(None) => found.clear(),
+        found.clear();
+        if let Some(neighbours) = neighbours {
+            neighbours.search(query, engine.k, found);
         }
-        Opinion { label: vote(found, *how, votes), benign: benign.nearest(point) }
+        Opinion { label: vote(found, (engine.metric, engine.weighting), votes), benign: benign.nearest(point) }
     }
 }
 
 /// Greatest number of voting neighbours.
-const MAX_K: usize = 64;
+pub const MAX_K: usize = 64;

@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::LabelId;
 use super::error::ArtifactError;
+use super::knn::Metric;
 use super::parts::field;
-pub use knn::{Kept, KnnParts};
+pub use knn::{Kept, KnnParts, MAX_K};
 pub use majority::MajorityParts;
 pub(super) use reference::{Benign, Reference};
-pub use trees::{Node, TreeParts};
+pub use trees::{MAX_TREES, Node, TreeParts};
 
 /// What an artifact holds of an engine; the names are those of the JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,8 @@ pub(super) trait Engine: fmt::Debug + Send + Sync {
     /// What one thread needs to ask.
     fn asker<'m>(&'m self, reference: &'m Reference) -> Box<dyn Ask + 'm>;
 
-    /// Its own benign points, if the novelty of a flow can be told by them.
-    fn benign_points(&self) -> Option<ndarray::Array2<f32>> {
+    /// Its own benign points with their metric, if the novelty of a flow can be told by them.
+    fn benign_points(&self) -> Option<(ndarray::Array2<f32>, Metric)> {
         None
     }
 }

@@ -157,7 +157,7 @@ fn position(place: usize) -> u32 {
 /// The coordinate of a leaf.
 const LEAF: u16 = u16::MAX;
 /// Bound on a forest.
-pub(in super::super) const MAX_TREES: usize = 1000;
+pub const MAX_TREES: usize = 1000;
 /// Bound on its nodes.
 const MAX_NODES: usize = 10_000_000;
 

@@ -2,18 +2,18 @@
 //!
 //! All distances are first taken roughly, many points in one register and without a branch that could be mispredicted:
 //! for a few hundred points that costs less than finding out which of them to leave out. What can be among the nearest
-//! by those distances, and a little beyond, is then asked by [`squared_distance`].
+//! by those distances, and a little beyond, is then asked by [`Metric::reduced`].
 
-use ndarray::Array2;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::kernel::{Few, GROUP, Kernel, Plain};
-use super::{LabelId, NOBODY, Nearest, Neighbour, NoIndex, squared_distance};
+use super::{LabelId, Metric, NOBODY, Nearest, Neighbour, NoIndex, Points};
 
 /// The points as the pass reads them, and the memory of one search.
 pub(super) struct Dense<'m> {
     points: &'m [f32],
     labels: &'m [LabelId],
+    metric: Metric,
     /// Which columns differ between points. The others move all distances alike.
     varying: Vec<usize>,
     /// The other columns and their value.
@@ -36,7 +36,8 @@ impl<'m> Dense<'m> {
     ///
     /// # Errors
     /// When the points have no coordinates or the labels do not fit them.
-    pub(super) fn new(points: &'m Array2<f32>, labels: &'m [LabelId], benign: LabelId) -> Result<Self, NoIndex> {
+    pub(super) fn new(points: Points<'m>) -> Result<Self, NoIndex> {
+        let Points { all: points, labels, benign_label: benign, metric, .. } = points;
         let dimensions = points.ncols();
         let flat = points.as_slice().filter(|_| dimensions > 0).ok_or(NoIndex::NoCoordinates)?;
         let rows = u32::try_from(labels.len()).ok().filter(|rows| *rows < NOBODY).ok_or(NoIndex::Rows)?;
@@ -68,6 +69,7 @@ impl<'m> Dense<'m> {
         Ok(Self {
             points: flat,
             labels,
+            metric,
             varying,
             constant,
             columns,
@@ -123,17 +125,23 @@ impl<K: Kernel> NullaryFnOnce for Search<'_, '_, K> {
     #[inline(always)]
     fn call(self) -> Self::Output {
         let Self { dense, query, k, found, kernel } = self;
-        let Dense { points, labels, varying, constant, columns, rows, benign, slack, query: own, rough, .. } = dense;
+        let Dense {
+            points, labels, metric, varying, constant, columns, rows, benign, slack, query: own, rough, ..
+        } = dense;
         own.clear();
         own.extend(varying.iter().filter_map(|&column| query.get(column)));
-        let apart = |(column, value): &(usize, f32)| query.get(*column).map_or(0.0, |x| (x - value) * (x - value));
+        let apart =
+            |(column, value): &(usize, f32)| query.get(*column).map_or(0.0, |x| metric.reduced(&[*x], &[*value]));
         let common: f32 = constant.iter().map(apart).sum();
         // By kind, benign first: the least distance in each lane.
         let mut least = [Few([u32::MAX; GROUP]); 2];
         let [of_benign, of_others] = &mut least;
         let groups = columns.chunks_exact(own.len().max(1)).zip(&mut *rough).enumerate();
         for (number, (columns, rough)) in groups {
-            *rough = kernel.few_distances(common, columns, own);
+            *rough = match metric {
+                Metric::L1 => kernel.few_absolute_distances(common, columns, own),
+                Metric::L2 | Metric::Cosine => kernel.few_distances(common, columns, own),
+            };
             let least = if number < *benign { &mut *of_benign } else { &mut *of_others };
             *least = kernel.few_least(*least, *rough);
         }
@@ -153,7 +161,7 @@ impl<K: Kernel> NullaryFnOnce for Search<'_, '_, K> {
                 let (Some(&label), Some(point)) = (labels.get(row), points.get(start..start + query.len())) else {
                     continue;
                 };
-                let point = Neighbour { row, label, reduced: squared_distance(point, query) };
+                let point = Neighbour { row, label, reduced: metric.reduced(point, query) };
                 nearest.offer(point);
                 if is_benign && nearest_benign.is_none_or(|best| point.key(&best).is_lt()) {
                     nearest_benign = Some(point);
@@ -178,7 +186,7 @@ fn lowest<K: Kernel>(kernel: K, mut lanes: [Few<u32>; 2], count: usize) -> u32 {
 
 /// By which factor the rough distance of a point may be beyond that of another whose exact distance is greater.
 ///
-/// Both are sums of the same squares, in another order and perhaps by fused products. Of `n` terms without sign each is within (n + 3) · 2⁻²⁴ of the
+/// Both are sums of the same squares or absolute differences, in another order and perhaps by fused products. Of `n` terms without sign each is within (n + 3) · 2⁻²⁴ of the
 /// true sum (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2), so four times that is enough.
 #[expect(clippy::cast_precision_loss, reason = "a small count")]
 fn slack(terms: usize) -> f32 {

@@ -39,6 +39,9 @@ pub(super) trait Kernel: Copy {
     /// common. Numbers without sign are in the order of their bits. Two machines may differ in the last digit.
     fn few_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32>;
 
+    /// The same for the sums of absolute differences.
+    fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32>;
+
     /// The same as [`Kernel::within`] for a group.
     fn few_within(self, lanes: &Few<u32>, limit: u32) -> u16;
 
@@ -85,6 +88,17 @@ impl Kernel for Plain {
         for (Few(column), query) in columns.iter().zip(query) {
             for (sum, x) in sums.iter_mut().zip(column) {
                 *sum += (x - query) * (x - query);
+            }
+        }
+        Few(sums.map(f32::to_bits))
+    }
+
+    #[inline(always)]
+    fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+        let mut sums = [common; GROUP];
+        for (Few(column), query) in columns.iter().zip(query) {
+            for (sum, x) in sums.iter_mut().zip(column) {
+                *sum += (x - query).abs();
             }
         }
         Few(sums.map(f32::to_bits))
@@ -167,6 +181,18 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+            let mut sums = [self.splat_f32x8(common); GROUP / 8];
+            for (Few(column), &query) in columns.iter().zip(query) {
+                let (column, query): ([f32x8; GROUP / 8], _) = (cast(*column), self.splat_f32x8(query));
+                for (sum, column) in sums.iter_mut().zip(column) {
+                    *sum = self.add_f32x8(*sum, self.abs_f32x8(self.sub_f32x8(column, query)));
+                }
+            }
+            Few(cast(sums))
+        }
+
+        #[inline(always)]
         fn few_within(self, lanes: &Few<u32>, limit: u32) -> u16 {
             Plain.few_within(lanes, limit)
         }
@@ -225,6 +251,16 @@ mod x86 {
             for (Few(column), &query) in columns.iter().zip(query) {
                 let apart = self.sub_f32x16(cast(*column), self.splat_f32x16(query));
                 sums = self.mul_add_f32x16(apart, apart, sums);
+            }
+            Few(cast(sums))
+        }
+
+        #[inline(always)]
+        fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
+            let mut sums = self.splat_f32x16(common);
+            for (Few(column), &query) in columns.iter().zip(query) {
+                let apart = self.sub_f32x16(cast(*column), self.splat_f32x16(query));
+                sums = self.add_f32x16(sums, self.abs_f32x16(apart));
             }
             Few(cast(sums))
         }

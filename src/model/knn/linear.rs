@@ -1,32 +1,33 @@
-//! All distances, one after the other: the search for metrics that the indexes do not know.
+//! All distances, one after the other: the search for metrics that the other indexes do not know.
 
-use ndarray::Array2;
-
-use super::{LabelId, Metric, Nearest, Neighbour};
+use super::{Nearest, Neighbour, Points};
 
 /// Points with their labels, and nothing besides.
-pub(in super::super) struct Linear<'m> {
-    points: &'m Array2<f32>,
-    labels: &'m [LabelId],
-    metric: Metric,
+pub(super) struct Linear<'m> {
+    points: Points<'m>,
 }
 
 impl<'m> Linear<'m> {
-    /// Points of this metric, one a row.
-    pub(in super::super) const fn new(points: &'m Array2<f32>, labels: &'m [LabelId], metric: Metric) -> Self {
-        Self { points, labels, metric }
+    /// Points, one a row.
+    pub(super) const fn new(points: Points<'m>) -> Self {
+        Self { points }
     }
 
-    /// Writes the `k` nearest points, in the order of [`Neighbour::key`]; none for a query of the wrong length or with a
-    /// coordinate that is not finite.
-    pub(in super::super) fn search(&self, query: &[f32], k: usize, found: &mut Vec<Neighbour>) {
+    /// As [`Neighbours::search`](super::Neighbours::search).
+    pub(super) fn search(&self, query: &[f32], k: usize, found: &mut Vec<Neighbour>) -> Option<Neighbour> {
+        let Points { all, labels, benign_label, metric, .. } = self.points;
         let mut nearest = Nearest::new(k, found);
-        if query.len() != self.points.ncols() || !query.iter().all(|x| x.is_finite()) {
-            return;
+        if query.len() != all.ncols() || !query.iter().all(|x| x.is_finite()) {
+            return None;
         }
-        for (row, (point, &label)) in self.points.outer_iter().zip(self.labels).enumerate() {
-            let Some(point) = point.to_slice() else { return };
-            nearest.offer(Neighbour { row, label, reduced: self.metric.reduced(point, query) });
+        let mut benign = None::<Neighbour>;
+        for (row, (point, &label)) in all.outer_iter().zip(labels).enumerate() {
+            let point = Neighbour { row, label, reduced: metric.reduced(point.to_slice()?, query) };
+            nearest.offer(point);
+            if label == benign_label && benign.is_none_or(|best| point.key(&best).is_lt()) {
+                benign = Some(point);
+            }
         }
+        benign
     }
 }

@@ -32,7 +32,7 @@ impl Metric {
     /// What orders points as the distance does and costs less: its square for L2, twice the distance for points of length 1
     /// under the cosine, else the distance itself.
     #[inline(always)]
-    pub(super) fn reduced(self, a: &[f32], b: &[f32]) -> f32 {
+    pub(in super::super) fn reduced(self, a: &[f32], b: &[f32]) -> f32 {
         match self {
             Self::L2 | Self::Cosine => squared_distance(a, b),
             Self::L1 => absolute_distance(a, b),
@@ -41,12 +41,26 @@ impl Metric {
 
     /// The distance of a reduced one.
     #[inline(always)]
-    pub(super) fn distance(self, reduced: f32) -> f32 {
+    pub(in super::super) fn distance(self, reduced: f32) -> f32 {
         match self {
             Self::L2 => reduced.sqrt(),
             Self::L1 => reduced,
             // |a - b|² = 2 - 2 cos of two points of length 1.
             Self::Cosine => reduced / 2.0,
+        }
+    }
+
+    /// The distance of two points of the same length.
+    #[must_use]
+    pub fn between(self, a: &[f32], b: &[f32]) -> f32 {
+        match self {
+            Self::L2 | Self::L1 => self.distance(self.reduced(a, b)),
+            Self::Cosine => {
+                let (mut from, mut to) = (Vec::new(), Vec::new());
+                write_direction(a, false, &mut from);
+                write_direction(b, true, &mut to);
+                self.distance(self.reduced(&from, &to))
+            }
         }
     }
 

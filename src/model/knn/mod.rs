@@ -12,7 +12,8 @@
 //! - [`Tree`] is `linfa-nn`'s k-d tree. It takes over where points of few columns ([`TREE_COLUMNS`]) stand closer together
 //!   than the scan's numbers can tell, so that the scan would have to look at too many of them ([`CROWDED`]).
 //!
-//! These three know the Euclidean distance, and so the cosine of points of length 1. [`Linear`] knows every [`Metric`].
+//! Scan and tree know the Euclidean distance, and so the cosine of points of length 1. [`Dense`] knows the sum of absolute
+//! differences too, and [`Linear`] searches by it where there are more points.
 
 mod blocks;
 mod codes;
@@ -31,7 +32,7 @@ use ndarray::Array2;
 
 use super::LabelId;
 use dense::Dense;
-pub(super) use linear::Linear;
+use linear::Linear;
 pub(super) use metric::write_direction;
 pub use metric::{Metric, Weighting};
 pub(super) use nearest::Neighbour;
@@ -43,17 +44,24 @@ pub(super) use vote::{greatest, vote};
 /// An index over a matrix of points, one a row, for one thread.
 pub(super) struct Neighbours<'m> {
     dense: Option<Dense<'m>>,
-    scan: Scan<'m>,
-    tree: Option<Tree<'m>>,
+    large: Large<'m>,
 }
 
-/// What is searched: points, the label of each, and the benign ones among them again, in the same order.
+/// What serves where the dense pass does not.
+enum Large<'m> {
+    Euclidean { scan: Box<Scan<'m>>, tree: Option<Tree<'m>> },
+    Any(Linear<'m>),
+}
+
+/// What is searched: points, the label of each, the benign ones among them again, in the same order, and what near means.
+/// Under the cosine all points are of length 1.
 #[derive(Clone, Copy)]
 pub(super) struct Points<'m> {
     pub(super) all: &'m Array2<f32>,
     pub(super) labels: &'m [LabelId],
     pub(super) benign: &'m Array2<f32>,
     pub(super) benign_label: LabelId,
+    pub(super) metric: Metric,
 }
 
 /// The points cannot be searched.
@@ -73,10 +81,16 @@ impl<'m> Neighbours<'m> {
     /// # Errors
     /// When the points have no coordinates or the labels do not fit them.
     pub(super) fn new(points: Points<'m>) -> Result<Self, NoIndex> {
-        let mut scan = Scan::new(points.all, points.labels, points.benign_label)?;
-        let dense = Some(Dense::new(points.all, points.labels, points.benign_label)?).filter(Dense::suits_points);
-        let tree = if is_crowded(&mut scan, points.all) { Some(Tree::new(points)?) } else { None };
-        Ok(Self { dense, scan, tree })
+        let dense = Some(Dense::new(points)?).filter(Dense::suits_points);
+        let large = match points.metric {
+            Metric::L1 => Large::Any(Linear::new(points)),
+            Metric::L2 | Metric::Cosine => {
+                let mut scan = Box::new(Scan::new(points.all, points.labels, points.benign_label)?);
+                let tree = if is_crowded(&mut scan, points.all) { Some(Tree::new(points)?) } else { None };
+                Large::Euclidean { scan, tree }
+            }
+        };
+        Ok(Self { dense, large })
     }
 
     /// Writes the `k` nearest points, nearest first, equals by [`Neighbour::key`], and returns the nearest benign one.
@@ -85,8 +99,12 @@ impl<'m> Neighbours<'m> {
         if let Some(dense) = self.dense.as_mut().filter(|_| k <= MOST_NEIGHBOURS) {
             return dense.search(query, k, found);
         }
-        let budget = if self.tree.is_some() { CROWDED } else { usize::MAX };
-        match (self.scan.search(query, k, budget, found), &self.tree) {
+        let (scan, tree) = match &mut self.large {
+            Large::Any(linear) => return linear.search(query, k, found),
+            Large::Euclidean { scan, tree } => (scan, tree),
+        };
+        let budget = if tree.is_some() { CROWDED } else { usize::MAX };
+        match (scan.search(query, k, budget, found), tree) {
             (Ok(benign), _) => benign,
             (Err(_), Some(tree)) => tree.search(query, k, found),
             // Nobody looks at more points than there are.

@@ -25,14 +25,22 @@ impl Data {
     }
 
     fn points(&self) -> Points<'_> {
-        Points { all: &self.all, labels: &self.labels, benign: &self.benign, benign_label: LabelId(0) }
+        self.points_by(Metric::L2)
+    }
+
+    fn points_by(&self, metric: Metric) -> Points<'_> {
+        Points { all: &self.all, labels: &self.labels, benign: &self.benign, benign_label: LabelId(0), metric }
     }
 
     fn brute_force(&self, query: &[f32], k: usize) -> Answer {
+        self.brute_force_by(Metric::L2, query, k)
+    }
+
+    fn brute_force_by(&self, metric: Metric, query: &[f32], k: usize) -> Answer {
         let neighbour = |(row, point): (usize, ndarray::ArrayView1<'_, f32>)| Neighbour {
             row,
             label: self.labels[row],
-            reduced: squared_distance(point.as_slice().expect("contiguous"), query),
+            reduced: metric.reduced(point.as_slice().expect("contiguous"), query),
         };
         let mut all: Vec<_> = self.all.rows().into_iter().enumerate().map(neighbour).collect();
         all.sort_by(|a, b| {
@@ -64,7 +72,7 @@ fn answers(data: &Data, query: &[f32], k: usize) -> Vec<(String, Answer)> {
         scan.use_instructions(instructions);
         let benign = scan.search(query, k, usize::MAX, &mut found).expect("no budget");
         answers.push((format!("scan, {instructions:?}"), (found.clone(), benign)));
-        let mut dense = Dense::new(data.points().all, &data.labels, LabelId(0)).expect("columns");
+        let mut dense = Dense::new(data.points()).expect("columns");
         dense.use_instructions(instructions);
         let benign = dense.search(query, k, &mut found);
         answers.push((format!("dense, {instructions:?}"), (found.clone(), benign)));
@@ -73,6 +81,23 @@ fn answers(data: &Data, query: &[f32], k: usize) -> Vec<(String, Answer)> {
     answers.push(("tree".to_owned(), (found.clone(), benign)));
     let benign = Neighbours::new(data.points()).expect("columns").search(query, k, &mut found);
     answers.push(("both".to_owned(), (found, benign)));
+    answers
+}
+
+/// The answers by the sum of absolute differences.
+fn absolute_answers(data: &Data, query: &[f32], k: usize) -> Vec<(String, Answer)> {
+    let mut answers = Vec::new();
+    let mut found = Vec::new();
+    for instructions in instructions() {
+        let mut dense = Dense::new(data.points_by(Metric::L1)).expect("columns");
+        dense.use_instructions(instructions);
+        let benign = dense.search(query, k, &mut found);
+        answers.push((format!("dense, L1, {instructions:?}"), (found.clone(), benign)));
+    }
+    let benign = Linear::new(data.points_by(Metric::L1)).search(query, k, &mut found);
+    answers.push(("linear".to_owned(), (found.clone(), benign)));
+    let benign = Neighbours::new(data.points_by(Metric::L1)).expect("columns").search(query, k, &mut found);
+    answers.push(("either, L1".to_owned(), (found, benign)));
     answers
 }
 
@@ -136,6 +161,10 @@ proptest! {
             for (engine, answer) in answers(&data, &query, k) {
                 prop_assert_eq!(&answer, &expected, "{}", engine);
             }
+            let expected = data.brute_force_by(Metric::L1, &query, k);
+            for (engine, answer) in absolute_answers(&data, &query, k) {
+                prop_assert_eq!(&answer, &expected, "{}", engine);
+            }
         }
     }
 }
@@ -179,7 +208,7 @@ fn crowded_points_of_few_columns_go_to_the_tree_and_others_do_not() {
     for (rows, is_crowded) in [(crowded, true), (of_many_columns, false), (spread, false)] {
         let data = Data::new(&rows, &labels);
         let mut neighbours = Neighbours::new(data.points()).expect("columns");
-        assert_eq!(neighbours.tree.is_some(), is_crowded);
+        assert_eq!(matches!(&neighbours.large, Large::Euclidean { tree: Some(_), .. }), is_crowded);
         let mut found = Vec::new();
         for query in rows.iter().step_by(3001) {
             let benign = neighbours.search(query, 5, &mut found);
@@ -203,12 +232,12 @@ fn many_identical_rows_neither_crash_nor_hide_the_others() {
 fn a_query_that_cannot_be_searched_has_no_neighbours() {
     let data = Data::new(&[vec![0.0, 1.0], vec![1.0, 1.0]], &[0, 1]);
     for query in [&[0.0_f32][..], &[f32::NAN, 0.0], &[f32::INFINITY, 0.0]] {
-        for (engine, answer) in answers(&data, query, 1) {
+        for (engine, answer) in answers(&data, query, 1).into_iter().chain(absolute_answers(&data, query, 1)) {
             assert_eq!(answer, (vec![], None), "{engine}");
         }
     }
     let (none, labels) = (Array2::zeros((1, 0)), [LabelId(0)]);
-    let points = Points { all: &none, labels: &labels, benign: &none, benign_label: LabelId(0) };
+    let points = Points { all: &none, labels: &labels, benign: &none, benign_label: LabelId(0), metric: Metric::L2 };
     assert_eq!(Neighbours::new(points).err(), Some(NoIndex::NoCoordinates));
     assert_eq!(Neighbours::new(Points { all: &data.all, ..points }).err(), Some(NoIndex::Rows));
 }
