@@ -29,7 +29,7 @@ build: ## build the release binary, target/release/flowshrike
 test: ## install what is missing, and run all tests
 	@.ci/test.sh
 
-sklearn: ## figures of evaluate and verdicts of predict against scikit-learn's, in a Python environment under target/
+sklearn: ## figures of evaluate, verdicts of predict and rankings of train against scikit-learn's, in a Python environment under target/
 	@.ci/sklearn.sh
 
 lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests

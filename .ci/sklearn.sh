@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The figures of `evaluate` and the verdicts of `predict` against scikit-learn's: installs it under target/ once, builds, and
+# The figures of `evaluate`, the verdicts of `predict` and the rankings of `train --select` against scikit-learn's: installs it under target/ once, builds, and
 # runs tests/python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,7 @@ fi
 cargo build --locked --bin flowshrike --example score-figures
 programs=${CARGO_TARGET_DIR:-target}/debug
 "$venv/bin/python" tests/python/compare.py "$programs"
+"$venv/bin/python" tests/python/columns.py "$programs/flowshrike"
 
 "$venv/bin/python" tests/python/pipelines.py "$programs/flowshrike" models/default.fsm
 

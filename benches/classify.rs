@@ -163,6 +163,7 @@ impl Case {
                 rows: BTreeMap::new(),
                 seed: 1,
                 created_by: "bench".to_owned(),
+                leaky: Vec::new(),
             },
             metrics: BTreeMap::new(),
         })

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use flowshrike::features::schema::{FEATURES, IDENTITY_COLUMNS, Kind, LABEL_COLUMN};
+use flowshrike::features::schema::{FEATURES, IDENTITIES, IDENTITY_COLUMNS, Kind, LABEL_COLUMN};
 
 #[test]
 fn the_feature_reference_is_current() {
@@ -20,8 +20,12 @@ fn the_feature_reference_is_current() {
 
 fn reference() -> String {
     let mut page = String::from(HEAD);
-    for (position, (column, definition)) in IDENTITY_COLUMNS.into_iter().zip(IDENTITY).enumerate() {
-        writeln!(page, "| {} | `{column}` | | | {definition} | |", position + 1).expect("strings take every write");
+    for (position, column) in IDENTITY_COLUMNS.into_iter().enumerate() {
+        let number = IDENTITIES.iter().find(|feature| feature.column == column);
+        let key = number.map(|feature| format!("`{}`", feature.key)).unwrap_or_default();
+        let definition = number.map_or(FLOW_ID, |feature| feature.definition);
+        writeln!(page, "| {} | `{column}` | {key} | | {definition} | |", position + 1)
+            .expect("strings take every write");
     }
     for (position, feature) in FEATURES.iter().enumerate() {
         let kind = match feature.kind {
@@ -44,6 +48,12 @@ fn reference() -> String {
     let last = IDENTITY_COLUMNS.len() + FEATURES.len() + 1;
     writeln!(page, "| {last} | `{LABEL_COLUMN}` | | | `NeedManualLabel` until somebody labels the flow | |")
         .expect("strings take every write");
+    page.push_str(LEAKY);
+    for feature in IDENTITIES.iter().chain(&FEATURES) {
+        if let Some(reason) = feature.leaky {
+            writeln!(page, "- `{}`: {reason}.", feature.column).expect("strings take every write");
+        }
+    }
     page.push_str(DIFFERENCES);
     for feature in &FEATURES {
         if let Some(difference) = feature.difference {
@@ -70,15 +80,14 @@ portable columns unless it says otherwise.
 |---|---|---|---|---|---|
 ";
 
-const IDENTITY: [&str; 7] = [
-    "`src-dst-sport-dport-protocol`; not unique",
-    "initiator's address",
-    "initiator's port; for ICMP the message type",
-    "responder's address",
-    "responder's port; for ICMP the answer's type, or the code of a message without an answer",
-    "IP protocol number",
-    "first packet's time, UTC",
-];
+const FLOW_ID: &str = "`src-dst-sport-dport-protocol`; not unique";
+
+const LEAKY: &str = "
+## Leaky columns
+
+These tell where or when a flow was seen. A model may read them only by `train --allow-leaky` ([columns.md](columns.md)).
+
+";
 
 const DIFFERENCES: &str = "
 ## Where the `cic` profile differs

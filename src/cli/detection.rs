@@ -7,7 +7,7 @@ use crate::alert::Limits;
 use crate::config::Config;
 use crate::features::Profile;
 use crate::flow::{FlowPolicy, Lifecycle};
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::pipeline::limits;
 
 /// Reads a model artifact, or takes the one that is part of the program; checks that it can serve the profile.
@@ -43,8 +43,9 @@ pub(super) fn alert_limits(config: &Config) -> Limits {
 
 /// One line on what the model knows, for every run: traffic unlike it will look strange.
 pub(super) fn introduce(model: &Model) -> String {
+    let leaky = model::leaky_line(&model.leaky()).map(|line| format!("; {line}")).unwrap_or_default();
     format!(
-        "model {} {} ({}): {}; traffic unlike that may look strange to it",
+        "model {} {} ({}): {}; traffic unlike that may look strange to it{leaky}",
         model.name(),
         model.version(),
         model.sha256().get(..12).unwrap_or_default(),

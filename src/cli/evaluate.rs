@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::labelled::Labelled;
-use super::model_file;
 use super::output::write_whole;
+use super::progress::Bars;
+use super::{model_file, signals};
 use crate::dataset::{Dataset, Skipped};
-use crate::model::Model;
-use crate::train::{self, Assessment, Judged, Options};
+use crate::model::{Model, leaky_line};
+use crate::train::{self, Assessment, Judged, Options, Progress as _};
 
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,8 @@ enum Format {
 /// The JSON that `--format json` prints.
 #[derive(Serialize)]
 struct Scored<'a> {
+    /// The leaky columns that the model reads, in one line.
+    leaky: Option<String>,
     model: Named<'a>,
     #[serde(flatten)]
     found: &'a Assessment,
@@ -89,12 +92,17 @@ struct Named<'a> {
 /// What is wrong with the model or the files, or which labels the model cannot know.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let model = model_file::open(args.model.as_deref())?;
-    let data = args.flows.read(model.features())?;
+    signals::end_whole()?;
+    let bars = Bars::new();
+    let data = args.flows.read(model.features(), &bars)?;
     let names = train::to_model(data.labels(), model.labels(), args.allow_unknown_labels)?;
-    let judged = Judged::new(&model, &data);
+    let judged = Judged::watched(&model, &data, &bars);
     let options = Options { seed: args.seed, hours: args.hours, importance: args.importance || args.html.is_some() };
+    bars.begin(if options.importance { "figures and importance" } else { "figures" }, None);
     let found = Assessment::new(&model, &data, &judged, &names, &options);
     let latency = if args.latency { measure(&model, &data) } else { None };
+    drop(bars);
+    let leaky = leaky_line(&model.leaky());
     if let Some(path) = &args.predictions {
         write_whole(path, &train::predictions(&model, &data, &judged, &names))?;
     }
@@ -108,11 +116,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let (skipped_rows, notes) = (data.skipped(), data.notes());
             serde_json::to_writer_pretty(
                 &mut out,
-                &Scored { model: named, found: &found, skipped_rows, notes, latency },
+                &Scored { leaky, model: named, found: &found, skipped_rows, notes, latency },
             )?;
             writeln!(out)?;
         }
         Format::Text => {
+            if let Some(leaky) = leaky {
+                writeln!(out, "{leaky}\n")?;
+            }
             writeln!(out, "model {} {}, SHA-256 {}\n", named.name, named.version, named.sha256)?;
             write!(out, "{}", train::summary(&found))?;
             if let Some(Latency { median_ns, p99_ns, verdicts }) = latency {

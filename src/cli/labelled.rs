@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::progress::Bars;
 use crate::dataset::{self, Dataset, OnBadRow, Query};
 use crate::features::FeatureId;
+use crate::train::Progress as _;
 
 /// Flags of every command that reads labelled flows.
 #[derive(Debug, clap::Args)]
@@ -46,27 +48,34 @@ impl Labelled {
     ///
     /// # Errors
     /// What is wrong with the files.
-    pub(super) fn read(&self, features: &[FeatureId]) -> anyhow::Result<Dataset> {
-        self.read_grouped(features, None)
+    pub(super) fn read(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
+        self.read_grouped(features, None, bars)
     }
 
     /// The same with a column of groups.
     ///
     /// # Errors
     /// What is wrong with the files.
-    pub(super) fn read_grouped(&self, features: &[FeatureId], group_column: Option<&str>) -> anyhow::Result<Dataset> {
-        let data = dataset::read(&Query {
+    pub(super) fn read_grouped(
+        &self,
+        features: &[FeatureId],
+        group_column: Option<&str>,
+        bars: &Bars,
+    ) -> anyhow::Result<Dataset> {
+        let query = Query {
             data: &self.data,
             labels: self.labels.as_deref(),
             label_column: self.label_column.as_deref(),
             group_column,
             features,
             on_bad_row: self.on_bad_row.into(),
-        })?;
+        };
+        bars.begin_rows();
+        let data = dataset::read_watched(&query, || bars.step(1))?;
         for note in data.notes() {
-            eprintln!("note      {note}");
+            bars.say(&format!("note      {note}\n"));
         }
-        eprint!("{}", data.skipped().text());
+        bars.say(&data.skipped().text());
         Ok(data)
     }
 }

@@ -12,6 +12,7 @@ mod model;
 mod model_file;
 mod output;
 mod predict;
+mod progress;
 mod replay;
 mod run;
 mod signals;

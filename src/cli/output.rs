@@ -1,8 +1,11 @@
 //! Where a command's data goes: stdout or a file as it comes, or a file that is written whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -17,20 +20,131 @@ pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Write + Send>>
     }
 }
 
+/// A table whose rows take long to come: a file that is there when all have come, or stdout.
+#[derive(Debug)]
+pub(super) enum Table {
+    File(BufWriter<Whole>),
+    Stdout(io::Stdout),
+}
+
+impl Table {
+    /// A file if a path is given, else stdout; `-` is stdout too.
+    pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        match path {
+            Some(path) if path.as_os_str() != "-" => Ok(Self::File(BufWriter::new(Whole::create(path)?))),
+            _ => Ok(Self::Stdout(io::stdout())),
+        }
+    }
+
+    /// There are no more.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::File(file) => file.into_inner().map_err(IntoInnerError::into_error)?.finish(),
+            Self::Stdout(mut stdout) => Ok(stdout.flush()?),
+        }
+    }
+}
+
+impl Write for Table {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
 /// Writes a file beside its place and moves it there, so that neither an error nor Ctrl-C leaves half a file under the name.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let name = path.file_name().with_context(|| format!("{}: not the name of a file", path.display()))?;
-    let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let moved = written.and_then(|()| fs::rename(&beside, path));
-    if moved.is_err() {
-        // The error to report is the first one; a leftover has a name of its own.
-        drop(fs::remove_file(&beside));
+    let mut file = Whole::create(path)?;
+    file.write_all(bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
+    file.finish()
+}
+
+/// A file that is written beside its place and moved there when it is whole; one that is not finished goes away. What is there
+/// and no file (a pipe, a device) is written as data comes.
+#[derive(Debug)]
+pub(super) struct Whole {
+    file: File,
+    place: Option<Place>,
+}
+
+/// Where a file is while it is written, and where it belongs.
+#[derive(Debug)]
+struct Place {
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Whole {
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        let refused = || format!("{}: cannot be written", path.display());
+        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return Ok(Self { file: File::options().write(true).open(path).with_context(refused)?, place: None });
+        }
+        // A link stays one.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let name = path.file_name().with_context(|| format!("{}: not the name of a file", path.display()))?;
+        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), process::id()));
+        let mut unfinished = unfinished();
+        let file = File::create(&beside).with_context(refused)?;
+        unfinished.insert(beside.clone());
+        Ok(Self { file, place: Some(Place { beside, path }) })
     }
-    moved.with_context(|| format!("{}: cannot be written", path.display()))
+
+    /// Puts the file in its place.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let Some(Place { beside, path }) = &self.place else { return Ok(()) };
+        let mut unfinished = unfinished();
+        let moved = self.file.sync_all().and_then(|()| fs::rename(beside, path));
+        if moved.is_ok() {
+            unfinished.remove(beside);
+        }
+        drop(unfinished);
+        moved.with_context(|| format!("{}: cannot be written", path.display()))
+    }
+}
+
+impl Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(Place { beside, .. }) = &self.place
+            && unfinished().remove(beside)
+        {
+            // The error to report is the one that kept it from being finished.
+            drop(fs::remove_file(beside));
+        }
+    }
+}
+
+/// Removes every file that is not finished and ends the process; no other begins or is put in its place meanwhile.
+pub(super) fn abandon(end: impl FnOnce()) {
+    let unfinished = unfinished();
+    unfinished.iter().for_each(|path| drop(fs::remove_file(path)));
+    end();
+    drop(unfinished);
+}
+
+/// The files beside their places; whoever holds the guard is alone in adding, moving and removing them.
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -43,6 +157,12 @@ mod tests {
         let path = folder.path().join("model.fsm");
         write_whole(&path, b"one").expect("written");
         write_whole(&path, b"two").expect("written");
+        assert_eq!(fs::read(&path).expect("there"), b"two");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        let mut half = Whole::create(&path).expect("created");
+        half.write_all(b"thr").expect("written");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
+        drop(half);
         assert_eq!(fs::read(&path).expect("there"), b"two");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         let error = write_whole(&folder.path().join("no/such/file"), b"x").expect_err("no folder");

@@ -1,4 +1,5 @@
-//! Signals become requests: SIGTERM and SIGINT stop the run, a second one ends the process, SIGHUP reopens files.
+//! Signals become requests: SIGTERM and SIGINT stop the run, a second one ends the process, SIGHUP reopens files. Commands that
+//! do not run on end at once.
 
 use std::process;
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output;
 use crate::pipeline::Stop;
 
 /// Listens on a thread of its own until the process ends; after `limit`, if there is one, the run is stopped too.
@@ -42,6 +44,31 @@ pub(super) fn listen(stop: Stop, limit: Option<Duration>) -> anyhow::Result<()> 
                 }
             }
         }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(listening))
+        .context("signals cannot be listened to")?;
+    Ok(())
+}
+
+/// Lets SIGINT and SIGTERM end a command at once, with the code that shells give a killed program, but not amid a file: what
+/// is written beside its place is whole in its place by then, or gone.
+pub(super) fn end_whole() -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().context("signals cannot be listened to")?;
+    let guard = runtime.enter();
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+        anyhow::bail!("signals cannot be listened to");
+    };
+    drop(guard);
+    let listening = async move {
+        let kind = tokio::select! {
+            _ = terminate.recv() => SignalKind::terminate(),
+            _ = interrupt.recv() => SignalKind::interrupt(),
+        };
+        output::abandon(|| process::exit(128 + kind.as_raw_value()))
     };
     thread::Builder::new()
         .name("signals".to_owned())

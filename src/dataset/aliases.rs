@@ -53,6 +53,14 @@ impl Family {
         FeatureId::named(name).or_else(|| ROWS.iter().position(alias).and_then(FeatureId::new))
     }
 
+    /// The feature or identity column of a column's name. Identity columns mean the same everywhere.
+    pub(super) fn column(self, name: &str) -> Option<FeatureId> {
+        let alias = |(_, names): &(&str, &[&str])| names.iter().any(|alias| fits(alias, name));
+        let identity = |name| FeatureId::named_or_identity(name).filter(|id| id.identity().is_some());
+        let other = || IDENTITY_NAMES.iter().find(|row| alias(row)).and_then(|(key, _)| identity(key));
+        self.feature(name).or_else(|| identity(name)).or_else(other)
+    }
+
     /// What the family means by it.
     pub(super) fn meaning(self, feature: FeatureId) -> Meaning {
         let row = ROWS.get(feature.index());
@@ -116,6 +124,15 @@ const BULK: &str = "the Python meter ends a bulk by another rule";
 const TOTALS: &str = "the Python meter writes the whole flow's total";
 
 use Meaning::{Differs, Other, Same};
+
+/// Other names of identity columns, by their keys: those of CICIDS2017, and the start of our own JSON lines.
+const IDENTITY_NAMES: [(&str, &[&str]); 5] = [
+    ("src_ip", &["Source IP"]),
+    ("src_port", &["Source Port"]),
+    ("dst_ip", &["Destination IP"]),
+    ("dst_port", &["Destination Port"]),
+    ("timestamp", &["start"]),
+];
 
 /// In the schema's order.
 #[rustfmt::skip]
@@ -245,6 +262,21 @@ mod tests {
         assert_eq!(understood(CSE_CIC_IDS2018, Family::Older, &["Dst Port", "Protocol", "Timestamp", "Label"]), 76);
         let who = ["src_ip", "dst_ip", "src_port", "dst_port", "protocol", "timestamp"];
         assert_eq!(understood(PYTHON, Family::Python, &who), 76);
+    }
+
+    #[test]
+    fn identity_columns_are_found_under_every_name_and_only_when_asked_for() {
+        for header in [
+            "Src IP,Src Port,Dst IP,Dst Port,Protocol,Timestamp",
+            "Source IP,Source Port,Destination IP,Destination Port,Protocol,Timestamp",
+            "src_ip,src_port,dst_ip,dst_port,protocol,start",
+        ] {
+            let columns: Vec<_> = header.split(',').filter_map(|name| Family::Older.column(name)).collect();
+            assert_eq!(columns, FeatureId::identities().collect::<Vec<_>>());
+            assert!(header.split(',').all(|name| Family::Older.feature(name).is_none()));
+            assert_eq!(Family::Python.meaning(columns[0]), Same);
+        }
+        assert_eq!(Family::Reference.column("Flow ID"), None);
     }
 
     #[test]

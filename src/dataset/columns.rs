@@ -2,8 +2,9 @@
 
 use super::aliases::{Family, Meaning};
 use super::error::DatasetError;
+use super::identity;
 use super::table::Opened;
-use crate::features::FeatureId;
+use crate::features::{FeatureId, Identity};
 
 /// The columns that a user names; without a name a label is looked for where it usually stands, and a group is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) struct Named {
 /// first, in their order, then the label, then the capture, then the group.
 pub(super) struct Columns {
     pub(super) features: Vec<usize>,
+    /// Beside each of them, what it holds if it is no feature.
+    identities: Vec<Option<Identity>>,
     pub(super) label: Option<usize>,
     pub(super) scenario: Option<usize>,
     pub(super) group: Option<usize>,
@@ -29,8 +32,14 @@ impl Columns {
     /// # Errors
     /// If a feature is missing, there twice, or counts something else; all such columns are named at once.
     pub(super) fn find(opened: &mut Opened, features: &[FeatureId], named: &Named) -> Result<Self, DatasetError> {
-        let mut columns =
-            Self { features: Vec::new(), label: None, scenario: None, group: None, differences: Vec::new() };
+        let mut columns = Self {
+            features: Vec::new(),
+            identities: features.iter().map(|id| id.identity()).collect(),
+            label: None,
+            scenario: None,
+            group: None,
+            differences: Vec::new(),
+        };
         columns.find_features(opened, features)?;
         columns.label = match named.label.as_deref() {
             Some(name) => one(opened, name, |held| held.eq_ignore_ascii_case(name))?,
@@ -54,7 +63,7 @@ impl Columns {
         let (mut missing, mut others) = (Vec::new(), Vec::new());
         for &feature in features {
             let column = feature.feature().column;
-            let Some(position) = one(opened, column, |held| family.feature(held) == Some(feature))? else {
+            let Some(position) = one(opened, column, |held| family.column(held) == Some(feature))? else {
                 missing.push(format!("`{column}`"));
                 continue;
             };
@@ -79,8 +88,12 @@ impl Columns {
     /// Reads the features of the row under the table.
     pub(super) fn numbers(&self, opened: &Opened, values: &mut Vec<f64>) -> Result<(), super::BadRow> {
         values.clear();
-        for (chosen, &column) in self.features.iter().enumerate() {
-            values.push(opened.number(chosen, column)?);
+        for (chosen, (&column, &kind)) in self.features.iter().zip(&self.identities).enumerate() {
+            values.push(match kind {
+                None => opened.number(chosen, column)?,
+                Some(kind) => identity::number(&opened.text(chosen, column)?, kind)
+                    .map_err(|problem| opened.bad_cell(column, problem))?,
+            });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod columns;
 mod container;
 mod csv;
 mod error;
+mod identity;
 mod json_lines;
 mod parquet;
 mod read;
@@ -19,7 +20,7 @@ mod table;
 pub mod timestamp;
 
 pub use error::{BadRow, DatasetError, Place};
-pub use read::{Query, read};
+pub use read::{Query, read, read_watched};
 pub use rows::{RowQuery, RowsRead, for_each_row};
 pub use skipped::{OnBadRow, Skipped};
 
@@ -103,6 +104,26 @@ impl Dataset {
         let width = self.features.len();
         let start = row.saturating_mul(width);
         self.values.get(start..start.saturating_add(width)).unwrap_or(&[])
+    }
+
+    /// The same flows with some of the columns, in another order; `columns` are positions in [`Dataset::features`], and one
+    /// beyond them is left out.
+    #[must_use]
+    pub fn with_columns(&self, columns: &[usize]) -> Self {
+        let mut values = Vec::with_capacity(self.len().saturating_mul(columns.len()));
+        for row in 0..self.len() {
+            let row = self.row(row);
+            values.extend(columns.iter().filter_map(|&column| row.get(column)));
+        }
+        Self {
+            features: columns.iter().filter_map(|&column| self.features.get(column).copied()).collect(),
+            values,
+            labels: self.labels.clone(),
+            scenarios: self.scenarios.clone(),
+            groups: self.groups.clone(),
+            skipped: self.skipped.clone(),
+            notes: self.notes.clone(),
+        }
     }
 
     /// The label cells.
@@ -208,6 +229,16 @@ mod tests {
         assert_eq!((data.len(), data.row(1), data.row(3)), (3, &[3.0, 4.0][..], &[][..]));
         assert_eq!((data.labels().get(2), data.scenarios().get(2), data.labels().get(9)), ("0", "b", ""));
         assert_eq!((data.labels().distinct(), data.labels().ids()), (&["0".into(), "2".into()][..], &[0, 1, 0][..]));
+    }
+
+    #[test]
+    fn columns_are_taken_in_the_order_asked_for() {
+        let data = dataset(&[([1.0, 2.0], "0", "a"), ([3.0, 4.0], "2", "b")]);
+        let turned = data.with_columns(&[1, 0, 7]);
+        assert_eq!((turned.row(0), turned.row(1)), (&[2.0, 1.0][..], &[4.0, 3.0][..]));
+        assert_eq!(turned.features(), [data.features()[1], data.features()[0]]);
+        let one = data.with_columns(&[1]);
+        assert_eq!((one.row(1), one.labels(), one.scenarios().get(1)), (&[4.0][..], data.labels(), "b"));
     }
 
     #[test]

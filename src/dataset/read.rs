@@ -35,6 +35,14 @@ pub struct Query<'a> {
 /// # Errors
 /// At the first thing that cannot be read as asked, but for rows that the query lets be skipped.
 pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
+    read_watched(query, || {})
+}
+
+/// The same; `on_row` is called after each row, skipped ones included.
+///
+/// # Errors
+/// See [`read`].
+pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, DatasetError> {
     let mut dataset = Dataset::new(query.features.to_vec());
     let named = Named { label: query.label_column.map(str::to_owned), group: query.group_column.map(str::to_owned) };
     let mut labels = query.labels.map(|path| Side::open(path, &named)).transpose()?;
@@ -74,6 +82,7 @@ pub fn read(query: &Query<'_>) -> Result<Dataset, DatasetError> {
             if let Err(bad) = read {
                 dataset.skipped.take(bad, query.on_bad_row)?;
             }
+            on_row();
         }
     }
     if let Some(mut side) = labels {

@@ -100,13 +100,14 @@ fn fraction(text: &str) -> Option<(u32, &str)> {
     (!fraction.is_empty()).then(|| Some((digits(&six)?, rest)))?
 }
 
-/// `+HH:MM` as a span to the east.
+/// `+HH:MM`, or `+HHMM` as alerts and our JSON lines have it, as a span to the east.
 fn offset(text: &str) -> Option<Micros> {
     let (sign, rest) = match text.strip_prefix('+') {
         Some(rest) => (1, rest),
         None => (-1, text.strip_prefix('-')?),
     };
-    let (hours, minutes) = rest.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2)?;
+    let parts = rest.split_once(':').or_else(|| rest.split_at_checked(2));
+    let (hours, minutes) = parts.filter(|(hours, minutes)| hours.len() == 2 && minutes.len() == 2)?;
     let (hours, minutes) = (digits(hours)?, digits(minutes)?);
     (hours < 24 && minutes < 60).then(|| Micros::from_secs(sign * i64::from(hours * 3_600 + minutes * 60)))
 }
@@ -125,6 +126,7 @@ mod tests {
             ("2026-01-15 09:00:00.000461", START + 461),
             ("2026-01-15T09:00:00.000461999Z", START + 461),
             ("2026-01-15 12:00:00+03:00", START),
+            ("2026-01-15T09:00:00.000461+0000", START + 461),
         ] {
             assert_eq!(parse_column(text), Ok(Micros(micros)), "{text}");
         }

@@ -13,6 +13,7 @@ mod bulk;
 mod counts;
 pub mod csv;
 mod gaps;
+mod identity;
 pub mod json;
 mod lengths;
 mod number;
@@ -23,7 +24,7 @@ mod subflow;
 mod window;
 
 pub use profile::{Profile, UnknownProfile};
-pub use schema::{FEATURE_COUNT, FEATURES, Feature, FeatureId};
+pub use schema::{FEATURE_COUNT, FEATURES, Feature, FeatureId, Identity};
 
 use crate::flow::FlowRecord;
 

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
-/// Position of a numeric feature column in [`FEATURES`] and in every [`super::FeatureVector`].
+pub use super::identity::{IDENTITIES, Identity};
+
+/// Position of a numeric feature column in [`FEATURES`] and in every [`super::FeatureVector`]; the positions after those are
+/// the identity columns of [`IDENTITIES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(u8);
 
@@ -27,6 +30,8 @@ pub struct Feature {
     pub difference: Option<&'static str>,
     /// Whether both profiles give the same value for the same packets.
     pub portable: bool,
+    /// Why a model that reads it learns where or when flows were seen in place of what they did, if so.
+    pub leaky: Option<&'static str>,
 }
 
 /// How a column's defined values are written.
@@ -55,6 +60,8 @@ pub enum Unit {
     PacketsPerSecond,
     /// Raw TCP window units, unscaled.
     WindowUnits,
+    /// Seconds since 1970, UTC.
+    Seconds,
     /// A bare number.
     Ratio,
 }
@@ -62,7 +69,7 @@ pub enum Unit {
 /// How many numeric feature columns there are.
 pub const FEATURE_COUNT: usize = FEATURES.len();
 
-/// The columns before the features: who and when. Never features of a model.
+/// The columns before the features: who and when. No model that the daemon runs reads them.
 pub const IDENTITY_COLUMNS: [&str; 7] =
     ["Flow ID", "Src IP", "Src Port", "Dst IP", "Dst Port", "Protocol", "Timestamp"];
 
@@ -83,8 +90,7 @@ impl FeatureId {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let name = name.trim();
-        let is_it = |f: &Feature| f.column.eq_ignore_ascii_case(name) || f.key.eq_ignore_ascii_case(name);
-        FEATURES.iter().position(is_it).and_then(Self::new)
+        FEATURES.iter().position(|feature| feature.is_named(name)).and_then(Self::new)
     }
 
     /// Every feature, in column order.
@@ -92,7 +98,7 @@ impl FeatureId {
         (0..FEATURE_COUNT).filter_map(Self::new)
     }
 
-    /// Position in [`FEATURES`].
+    /// Position in [`FEATURES`]; of an identity column, [`FEATURE_COUNT`] and its position in [`IDENTITIES`].
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -101,7 +107,24 @@ impl FeatureId {
     /// The feature's row of the table.
     #[must_use]
     pub fn feature(self) -> &'static Feature {
-        FEATURES.get(self.index()).unwrap_or(&FEATURES[0])
+        FEATURES.iter().chain(&IDENTITIES).nth(self.index()).unwrap_or(&FEATURES[0])
+    }
+
+    /// A feature, or the identity column, of a column name or key. Only experiments with leaky columns ask for those.
+    #[must_use]
+    pub fn named_or_identity(name: &str) -> Option<Self> {
+        Self::named(name).or_else(|| Self::identities().find(|id| id.feature().is_named(name.trim())))
+    }
+
+    /// Every identity column, in the order of [`IDENTITIES`].
+    pub fn identities() -> impl Iterator<Item = Self> {
+        (FEATURE_COUNT..FEATURE_COUNT + IDENTITIES.len()).filter_map(|position| u8::try_from(position).ok().map(Self))
+    }
+
+    /// What an identity column holds; `None` for a feature.
+    #[must_use]
+    pub fn identity(self) -> Option<Identity> {
+        self.index().checked_sub(FEATURE_COUNT).and_then(Identity::at)
     }
 }
 
@@ -123,6 +146,7 @@ impl Unit {
             Self::BytesPerSecond => "bytes/s",
             Self::PacketsPerSecond => "packets/s",
             Self::WindowUnits => "window units",
+            Self::Seconds => "s",
             Self::Ratio => "",
         }
     }
@@ -130,10 +154,19 @@ impl Unit {
 
 /// A column that both profiles compute alike.
 const fn same(column: &'static str, key: &'static str, unit: Unit, kind: Kind, definition: &'static str) -> Feature {
-    Feature { column, key, unit, kind, definition, difference: None, portable: true }
+    Feature { column, key, unit, kind, definition, difference: None, portable: true, leaky: None }
 }
 
 impl Feature {
+    fn is_named(&self, name: &str) -> bool {
+        self.column.eq_ignore_ascii_case(name) || self.key.eq_ignore_ascii_case(name)
+    }
+
+    /// Leaky.
+    const fn leaks(self, reason: &'static str) -> Self {
+        Self { leaky: Some(reason), ..self }
+    }
+
     /// Portable all the same: the profiles differ only where the value is undefined or outside TCP and UDP.
     const fn except(self, difference: &'static str) -> Self {
         Self { difference: Some(difference), ..self }
@@ -144,6 +177,9 @@ impl Feature {
         Self { difference: Some(difference), portable: false, ..self }
     }
 }
+
+/// Of the initial windows and header sizes.
+const HOST: &str = "the host's network stack sets it, so that it names the host, not the attack";
 
 use Kind::{Double, Integer};
 
@@ -237,13 +273,13 @@ pub const FEATURES: [Feature; 79] = [
     same("Subflow Bwd Bytes", "subflow_bwd_bytes", Unit::Bytes, Double, "backward payload bytes / subflows")
         .differs("cic: integer division by the number of packets (Q18)"),
     same("FWD Init Win Bytes", "fwd_init_win_bytes", Unit::WindowUnits, Integer, "raw TCP window of the first forward packet, if it is a SYN; −1 if unseen")
-        .differs("cic: window of the flow's first packet if that is forward, else 0 (Q7)"),
+        .differs("cic: window of the flow's first packet if that is forward, else 0 (Q7)").leaks(HOST),
     same("Bwd Init Win Bytes", "bwd_init_win_bytes", Unit::WindowUnits, Integer, "raw TCP window of the first backward packet, if it is a SYN; −1 if unseen")
-        .differs("cic: window of the last backward packet (Q7)"),
+        .differs("cic: window of the last backward packet (Q7)").leaks(HOST),
     same("Fwd Act Data Pkts", "fwd_act_data_pkts", Unit::Packets, Integer, "forward packets with payload")
         .differs("cic: the flow's first packet is not counted (Q20)"),
     same("Fwd Seg Size Min", "fwd_seg_size_min", Unit::Bytes, Integer, "least forward L4 header length; 0 without forward packets")
-        .differs("cic: 0 if the flow's first packet is backward (Q4)"),
+        .differs("cic: 0 if the flow's first packet is backward (Q4)").leaks(HOST),
     same("Active Mean", "active_mean", Unit::Micros, Double, "mean of the active periods (packets with gaps of at most 5 s); 0 without any")
         .differs("cic: the last active period is never closed (Q17)"),
     same("Active Std", "active_std", Unit::Micros, Double, "sample standard deviation of the active periods (packets with gaps of at most 5 s); 0 without any")
@@ -359,7 +395,15 @@ mod tests {
             assert_eq!(FeatureId::named(column), Some(id), "{column}");
             assert_eq!(FeatureId::named(key), Some(id), "{key}");
         }
-        assert_eq!(FeatureId::named("Src Port"), None);
+        for id in FeatureId::identities() {
+            let Feature { column, key, .. } = id.feature();
+            assert!(FeatureId::named(column).is_none() && FeatureId::named(key).is_none(), "{column}");
+            assert_eq!(FeatureId::named_or_identity(column), Some(id), "{column}");
+            assert_eq!(FeatureId::named_or_identity(key), Some(id), "{key}");
+            assert!(id.identity().is_some() && id.feature().leaky.is_some() && IDENTITY_COLUMNS.contains(column));
+        }
+        assert_eq!(FeatureId::identities().count(), IDENTITIES.len());
+        assert_eq!(FeatureId::new(0).and_then(FeatureId::identity), None);
         assert_eq!(FeatureId::new(FEATURE_COUNT), None);
     }
 }

@@ -5,12 +5,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{LabelId, Model};
+use super::{LabelId, Model, leaky_line};
+use crate::features::FeatureId;
 use crate::taxonomy::{self, Stage};
 
 /// What an artifact says of itself, and what follows from that.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Card<'m> {
+    /// The leaky columns that it reads, and why they leak, in one line.
+    pub leaky: Option<String>,
     /// What the model is called.
     pub name: &'m str,
     /// Its version.
@@ -65,6 +68,7 @@ impl<'m> Card<'m> {
         let parts = model.parts();
         let labels: Vec<_> = (0..).map(LabelId).zip(model.labels()).map(|(id, name)| label(model, id, name)).collect();
         Self {
+            leaky: leaky_line(&model.leaky()),
             name: model.name(),
             version: model.version(),
             sha256: model.sha256(),
@@ -97,6 +101,9 @@ fn label<'m>(model: &'m Model, id: LabelId, name: &'m str) -> LabelCard<'m> {
 /// What follows from counts and figures; a card that a person wrote may know more.
 fn blind_spots(model: &Model, labels: &[LabelCard<'_>]) -> Vec<String> {
     let mut found = Vec::new();
+    for column in model.leaky() {
+        found.push(format!("it reads `{column}`: its figures say little about other hosts, services and days"));
+    }
     for LabelCard { name, training_flows, .. } in labels {
         if *training_flows < FEW_TRAINING {
             found.push(format!("`{name}` was learnt from {training_flows} flows"));
@@ -133,14 +140,21 @@ fn blind_spots(model: &Model, labels: &[LabelCard<'_>]) -> Vec<String> {
 impl fmt::Display for Card<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let super::Provenance { trained_on, data_sha256, seed, created_by, .. } = self.provenance;
+        if let Some(leaky) = &self.leaky {
+            writeln!(f, "{leaky}")?;
+        }
         writeln!(f, "model       {} {}", self.name, self.version)?;
         writeln!(f, "SHA-256     {}", self.sha256)?;
         if let Some(super::Parent { name, version, sha256 }) = self.parent {
             writeln!(f, "made from   {name} {version}, SHA-256 {sha256}")?;
         }
         writeln!(f, "engine      {}", self.decides)?;
-        let portable =
-            if self.portable_only { "both profiles can be served" } else { "only this profile can be served" };
+        let identity = |name: &String| FeatureId::named_or_identity(name).is_some_and(|id| id.identity().is_some());
+        let portable = match self.portable_only {
+            true => "both profiles can be served",
+            false if self.features.iter().any(identity) => "no profile can be served",
+            false => "only this profile can be served",
+        };
         writeln!(f, "profile     {}; {portable}", self.profile)?;
         writeln!(f, "trained on  {trained_on}")?;
         writeln!(f, "            rows SHA-256 {data_sha256}, seed {seed}, by {created_by}")?;

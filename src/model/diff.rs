@@ -43,6 +43,11 @@ impl Diff {
         diff.value("training rows SHA-256", &a.provenance.data_sha256, &b.provenance.data_sha256);
         diff.value("seed", a.provenance.seed, b.provenance.seed);
         diff.value("created by", &a.provenance.created_by, &b.provenance.created_by);
+        let leaky = |parts: &ModelParts| match parts.provenance.leaky.as_slice() {
+            [] => "none".to_owned(),
+            some => some.join(", "),
+        };
+        diff.value("leaky columns", leaky(a), leaky(b));
         diff.map("training flows of", &a.provenance.rows, &b.provenance.rows);
         let places = |features: &[String]| (1..).zip(features).map(|(at, name)| (name.clone(), at)).collect();
         let (places_before, places_after): (BTreeMap<_, u32>, BTreeMap<_, u32>) =

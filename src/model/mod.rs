@@ -84,17 +84,35 @@ pub struct Model {
     sha256: Arc<str>,
 }
 
-/// The daemon's meter cannot give what the model reads.
+/// Why the flows of captures and interfaces cannot be judged by a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "model `{model}` was trained on `{trained}` flows and reads `{column}`, which the `{asked}` profile computes \
-     differently: use a model of portable columns, or one trained on `{asked}` flows"
-)]
-pub struct CannotServe {
-    model: String,
-    trained: Profile,
-    asked: Profile,
-    column: &'static str,
+pub enum CannotServe {
+    /// The meter of the profile cannot give what the model reads.
+    #[error(
+        "model `{model}` was trained on `{trained}` flows and reads `{column}`, which the `{asked}` profile computes \
+         differently: use a model of portable columns, or one trained on `{asked}` flows"
+    )]
+    Profile {
+        /// The model's name.
+        model: String,
+        /// The profile of its training flows.
+        trained: Profile,
+        /// The profile that was asked for.
+        asked: Profile,
+        /// The first column that differs.
+        column: &'static str,
+    },
+    /// It reads who talked to whom, or when.
+    #[error(
+        "model `{model}` reads `{column}`, which says where or when a flow was, not what it did: it is an experiment for \
+         `evaluate` and `predict`; train one without --allow-leaky to run"
+    )]
+    Identity {
+        /// The model's name.
+        model: String,
+        /// The first such column.
+        column: &'static str,
+    },
 }
 
 impl Model {
@@ -226,13 +244,22 @@ impl Model {
         &self.parts
     }
 
+    /// The columns that it reads and that leak, in its order: see [`Feature::leaky`](crate::features::Feature::leaky).
+    #[must_use]
+    pub fn leaky(&self) -> Vec<&'static str> {
+        leaky(&self.features)
+    }
+
     /// Whether flows of a profile carry what the model reads.
     ///
     /// # Errors
-    /// Names the first column that the two profiles compute differently.
+    /// Names the first column that says who talked to whom or when, else the first that the two profiles compute differently.
     pub fn serves(&self, asked: Profile) -> Result<(), CannotServe> {
+        if let Some(id) = self.features.iter().find(|id| id.identity().is_some()) {
+            return Err(CannotServe::Identity { model: self.parts.name.clone(), column: id.feature().column });
+        }
         match self.features.iter().map(|id| id.feature()).find(|feature| !feature.portable) {
-            Some(feature) if asked != self.profile => Err(CannotServe {
+            Some(feature) if asked != self.profile => Err(CannotServe::Profile {
                 model: self.parts.name.clone(),
                 trained: self.profile,
                 asked,
@@ -247,6 +274,23 @@ impl Model {
     pub fn classifier(&self) -> Classifier<'_> {
         Classifier::new(self)
     }
+}
+
+/// The columns among some features that leak.
+pub(crate) fn leaky(features: &[FeatureId]) -> Vec<&'static str> {
+    features.iter().map(|id| id.feature()).filter(|feature| feature.leaky.is_some()).map(|f| f.column).collect()
+}
+
+/// One line on the leaky columns of a model, for the top of every report; `None` without any.
+#[must_use]
+pub fn leaky_line(columns: &[&'static str]) -> Option<String> {
+    let of = |column: &&'static str| FeatureId::named_or_identity(column).and_then(|id| id.feature().leaky);
+    let mut reasons: Vec<&str> = columns.iter().filter_map(of).collect();
+    // Ports share a reason, and so do windows.
+    let mut told = std::collections::BTreeSet::new();
+    reasons.retain(|reason| told.insert(*reason));
+    let quoted: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+    (!columns.is_empty()).then(|| format!("LEAKY: trained on {}: {}", quoted.join(", "), reasons.join("; ")))
 }
 
 /// The artifact of the default model; `models/README.md` is its card.
@@ -273,6 +317,30 @@ mod tests {
         assert_eq!(model.serves(Profile::Cic), Ok(()));
         let message = model.serves(Profile::Standard).expect_err("another profile").to_string();
         assert!(message.contains("Active Mean") && message.contains("standard"), "{message}");
+    }
+
+    #[test]
+    fn a_model_of_identity_columns_serves_no_profile_and_one_of_windows_its_own() {
+        let with = |column: &str| {
+            let parts = example_with(|parts| {
+                parts.features[1] = column.to_owned();
+                parts.provenance.leaky = vec![column.to_owned()];
+                parts.portable_only = false;
+            });
+            Model::from_parts(&parts).expect("declared")
+        };
+        let model = with("Dst Port");
+        for profile in [Profile::Cic, Profile::Standard] {
+            let message = model.serves(profile).expect_err("an identity").to_string();
+            assert!(message.contains("`Dst Port`") && message.contains("evaluate"), "{message}");
+        }
+        assert_eq!(model.leaky(), ["Dst Port"]);
+        let line = leaky_line(&model.leaky()).expect("leaky");
+        assert!(line.starts_with("LEAKY: trained on `Dst Port`: a port names the service"), "{line}");
+        let model = with("FWD Init Win Bytes");
+        assert_eq!(model.serves(Profile::Cic), Ok(()));
+        assert!(model.serves(Profile::Standard).is_err() && model.leaky() == ["FWD Init Win Bytes"]);
+        assert_eq!(leaky_line(&Model::from_parts(&example()).expect("a valid model").leaky()), None);
     }
 
     #[test]

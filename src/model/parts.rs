@@ -147,6 +147,9 @@ pub struct Provenance {
     pub seed: u64,
     /// The program that made it.
     pub created_by: String,
+    /// The features that leak, which its maker allowed. Left out where there are none, as in artifacts of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaky: Vec<String>,
 }
 
 /// A model of parts that keep every rule.
@@ -209,7 +212,7 @@ fn check_texts(parts: &ModelParts) -> Result<(), ArtifactError> {
 fn checked_features(parts: &ModelParts) -> Result<Vec<FeatureId>, ArtifactError> {
     let mut features = Vec::with_capacity(parts.features.len());
     for name in &parts.features {
-        let id = FeatureId::named(name).filter(|id| id.feature().column == name);
+        let id = FeatureId::named_or_identity(name).filter(|id| id.feature().column == name);
         let id = id.ok_or_else(|| ArtifactError::UnknownFeature(name.clone()))?;
         if parts.portable_only && !id.feature().portable {
             return Err(ArtifactError::NotPortable(id.feature().column));
@@ -221,6 +224,9 @@ fn checked_features(parts: &ModelParts) -> Result<Vec<FeatureId>, ArtifactError>
     }
     if features.is_empty() {
         return Err(field("features", "none"));
+    }
+    if super::leaky(&features) != parts.provenance.leaky {
+        return Err(field("leaky", "does not name the leaky features, and only those"));
     }
     let expected = schema_sha256(&features);
     if expected != parts.schema_sha256 {
@@ -405,6 +411,7 @@ pub(super) mod tests {
                 rows: BTreeMap::from([("benign".to_owned(), 3), ("recon".to_owned(), 3)]),
                 seed: 7,
                 created_by: "flowshrike test".to_owned(),
+                leaky: Vec::new(),
             },
             metrics: BTreeMap::from([("validation.macro_f1".to_owned(), 0.5)]),
         }
@@ -430,7 +437,7 @@ pub(super) mod tests {
     pub(in super::super) fn example_with(change: impl FnOnce(&mut ModelParts)) -> ModelParts {
         let mut parts = example();
         change(&mut parts);
-        let ids: Vec<_> = parts.features.iter().filter_map(|name| FeatureId::named(name)).collect();
+        let ids: Vec<_> = parts.features.iter().filter_map(|name| FeatureId::named_or_identity(name)).collect();
         parts.schema_sha256 = schema_sha256(&ids);
         parts
     }
@@ -446,9 +453,15 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 32] = [
+        let cases: [(&str, Change); 35] = [
             ("profile", |p| p.profile = "other".to_owned()),
-            ("unknown feature `Src Port`", |p| p.features[0] = "Src Port".to_owned()),
+            ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
+            ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
+            ("portable_only", |p| p.features[0] = "Src Port".to_owned()),
+            ("`leaky`", |p| {
+                p.features[0] = "Src Port".to_owned();
+                p.portable_only = false;
+            }),
             ("unknown feature `fin_flag_count`", |p| p.features[0] = "fin_flag_count".to_owned()),
             ("portable_only", |p| p.features[0] = "Active Mean".to_owned()),
             ("twice", |p| p.features[0] = p.features[1].clone()),

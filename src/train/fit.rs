@@ -107,7 +107,7 @@ fn all_prototypes(by_label: &[Vec<Vec<f32>>], pipeline: &Pipeline, seed: u64) ->
 }
 
 /// The chosen rows in their order, thinned out evenly to at most `most` of each label.
-fn thinned(rows: &Rows<'_>, labels: usize, most: usize) -> TrainingRows<'static> {
+pub(super) fn thinned(rows: &Rows<'_>, labels: usize, most: usize) -> TrainingRows<'static> {
     let mut counts = vec![0_usize; labels];
     for &row in rows.chosen.rows() {
         counts[usize::from(rows.labels[row])] += 1;

@@ -1,5 +1,6 @@
 //! A model's judgement of every flow of a data set: verdict and each label's share of the vote, asked once and kept for all views.
 
+use super::progress::{Progress, Unwatched};
 use crate::dataset::Dataset;
 use crate::model::{Model, Verdict};
 
@@ -16,6 +17,13 @@ impl Judged {
     /// Asks the model about every flow; the data's columns are the model's.
     #[must_use]
     pub fn new(model: &Model, data: &Dataset) -> Self {
+        Self::watched(model, data, &Unwatched)
+    }
+
+    /// The same, and tells how far it has come.
+    #[must_use]
+    pub fn watched(model: &Model, data: &Dataset, progress: &dyn Progress) -> Self {
+        progress.begin("judging", Some(data.len() as u64));
         let mut classifier = model.classifier();
         let labels = model.labels().len();
         let mut shares = Vec::with_capacity(data.len() * labels);
@@ -24,6 +32,7 @@ impl Judged {
         for row in 0..data.len() {
             verdicts.push(classifier.scores_row(data.row(row), &mut of_row));
             shares.extend_from_slice(&of_row);
+            progress.step(1);
         }
         Self { verdicts, shares, labels, non_finite: classifier.non_finite() }
     }

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::bins::Bins;
 use super::evaluate::Evaluation;
 use super::random::Random;
 use super::split::Fold;
@@ -72,17 +73,11 @@ fn told_by(data: &Dataset, column: usize, captures: &[u32], training: &[usize], 
     let ids = data.scenarios().ids();
     let value = |row: usize| Some(data.row(row)[column]).filter(|x| x.is_finite()).unwrap_or(0.0);
     let place = |row: usize| captures.iter().position(|&capture| capture == ids[row]);
-    let mut values: Vec<f64> = training.iter().map(|&row| value(row)).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let mut edges: Vec<f64> = (1..BINS).map(|at| values[at * values.len() / BINS]).collect();
-    edges.dedup();
-    // A value on an edge has a bin of its own, for counters and flags have few values.
-    let bin = |x: f64| edges.partition_point(|&edge| edge < x) + edges.partition_point(|&edge| edge <= x);
-    let bins = 2 * edges.len() + 1;
+    let bins = Bins::of_quantiles(training.iter().map(|&row| value(row)).collect(), BINS);
     let mut sizes = vec![0.0; captures.len()];
-    let mut counts = vec![vec![0.0; captures.len()]; bins];
+    let mut counts = vec![vec![0.0; captures.len()]; bins.count()];
     for (row, place) in training.iter().filter_map(|&row| Some((row, place(row)?))) {
-        counts[bin(value(row))][place] += 1.0;
+        counts[bins.of(value(row))][place] += 1.0;
         sizes[place] += 1.0;
     }
     let says = |counts: &Vec<f64>| {
@@ -93,7 +88,7 @@ fn told_by(data: &Dataset, column: usize, captures: &[u32], training: &[usize], 
     let (mut right, mut all) = (vec![0.0; captures.len()], vec![0.0; captures.len()]);
     for (row, place) in validation.iter().filter_map(|&row| Some((row, place(row)?))) {
         all[place] += 1.0;
-        right[place] += f64::from(u8::from(says[bin(value(row))] == place));
+        right[place] += f64::from(u8::from(says[bins.of(value(row))] == place));
     }
     right.iter().zip(&all).map(|(right, all)| right / all).sum::<f64>() / captures.len() as f64
 }

@@ -1,16 +1,19 @@
 //! From chosen rows to a model: a fit by the recipe, and the parts that an artifact holds of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::engine::Material;
 use super::evaluate::digits;
 use super::fit::{Fitted, Rows, fit};
+use super::progress::Progress;
 use super::recipe::{Recipe, TrainError};
 use super::sampling::SampledPoints;
+use super::select::{SelectError, Selection, select};
 use super::split::TrainingRows;
 use crate::dataset::Dataset;
 use crate::model::{
-    ArtifactError, Model, ModelParts, NoveltyParts, Provenance, ReferenceParts, ScalingParts, TransformParts,
+    ArtifactError, Model, ModelParts, NoveltyParts, Provenance, ReferenceParts, ScalingParts, TransformParts, leaky,
     schema_sha256,
 };
 
@@ -23,12 +26,39 @@ pub(super) struct Maker<'a> {
     pub(super) labels: &'a [u16],
     /// SHA-256 of the data, which would be reckoned anew for each fold.
     pub(super) data_sha256: &'a str,
+    /// Told of what is being done.
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// The columns that a fit reads.
+pub(super) struct Chosen<'a> {
+    pub(super) data: Cow<'a, Dataset>,
+    /// How they were selected, if they were.
+    pub(super) selection: Option<Selection>,
 }
 
 impl<'a> Maker<'a> {
     pub(super) fn fit(&self, chosen: &TrainingRows<'_>) -> Fitted {
         let rows = Rows { data: self.data, labels: self.labels, chosen };
         fit(&rows, self.names.len(), &self.recipe.pipeline, self.recipe.rows, self.recipe.seed)
+    }
+
+    /// The columns that the recipe selects by training rows; all of them without a selection.
+    pub(super) fn choose(&self, rows: &TrainingRows<'_>) -> Result<Chosen<'a>, SelectError> {
+        let Some(spec) = &self.recipe.pipeline.select else {
+            return Ok(Chosen { data: Cow::Borrowed(self.data), selection: None });
+        };
+        let rows = Rows { data: self.data, labels: self.labels, chosen: rows };
+        let (selection, kept) = select(&rows, self.names.len(), spec, self.recipe.rows, self.recipe.seed)?;
+        Ok(Chosen { data: Cow::Owned(self.data.with_columns(&kept)), selection: Some(selection) })
+    }
+
+    /// The same with other columns of the same flows.
+    pub(super) fn with<'b>(&self, chosen: &'b Chosen<'_>) -> Maker<'b>
+    where
+        'a: 'b,
+    {
+        Maker { data: &chosen.data, ..*self }
     }
 
     /// A row's label.
@@ -56,7 +86,7 @@ impl<'a> Maker<'a> {
         thresholds: &[f32],
         metrics: BTreeMap<String, f64>,
     ) -> Result<Model, ArtifactError> {
-        let Self { data, recipe, names, labels, data_sha256 } = self;
+        let Self { data, recipe, names, labels, data_sha256, .. } = self;
         let count = |label: usize| labels.iter().filter(|&&l| usize::from(l) == label).count() as u64;
         let rows: BTreeMap<String, u64> = names.iter().cloned().enumerate().map(|(at, n)| (n, count(at))).collect();
         let metric = recipe.pipeline.engine.novelty_metric();
@@ -69,7 +99,7 @@ impl<'a> Maker<'a> {
             version: recipe.version.clone(),
             profile: recipe.profile.name().to_owned(),
             schema_sha256: schema_sha256(data.features()),
-            portable_only: true,
+            portable_only: data.features().iter().all(|id| id.feature().portable),
             features: data.features().iter().map(|id| id.feature().column.to_owned()).collect(),
             parent: None,
             transform,
@@ -87,6 +117,7 @@ impl<'a> Maker<'a> {
                 rows,
                 seed: recipe.seed,
                 created_by: concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned(),
+                leaky: leaky(data.features()).into_iter().map(str::to_owned).collect(),
             },
             metrics,
         })

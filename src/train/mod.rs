@@ -5,11 +5,14 @@
 //! every row with the same recipe, so that the reported figures are those of its siblings. No files, no clock: the commands read and write.
 
 mod assessment;
+mod bins;
 mod centroids;
+mod columns;
 mod condense;
 mod engine;
 mod evaluate;
 mod fit;
+mod forest;
 mod grouping;
 mod importance;
 mod judged;
@@ -22,11 +25,13 @@ mod page;
 mod pipeline;
 mod plot;
 mod predictions;
+mod progress;
 mod random;
 mod recipe;
 mod report;
 pub mod sampling;
 mod scaling;
+mod select;
 pub mod split;
 mod summary;
 mod trees;
@@ -34,6 +39,7 @@ mod validate;
 mod views;
 
 pub use assessment::{Assessment, Hourly, Options};
+pub use columns::{ColumnsError, FeaturesSpec, default_features};
 pub use engine::{EngineSpec, ForestSpec, KnnSpec, TreeSpec};
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};
 pub use grouping::Unavailable;
@@ -45,9 +51,11 @@ pub use novelty::{Beyond, NoveltyReport, Recall, ScenarioNovelty};
 pub use page::page;
 pub use pipeline::{Pipeline, PipelineError, PointsSpec};
 pub use predictions::predictions;
-pub use recipe::{Recipe, TrainError, default_features};
+pub use progress::{Progress, Unwatched};
+pub use recipe::{Recipe, TrainError};
 pub use report::{LeftOut, Report, SplitUsed, text};
 pub use scaling::{Missing, ScalingKind, TransformSpec};
+pub use select::{Measure, Ranked, SelectError, SelectSpec, Selection};
 pub use summary::summary;
 pub use validate::FoldFigures;
 pub use views::{Figures, OneClass, Seen, Views};
@@ -55,7 +63,6 @@ pub use views::{Figures, OneClass, Seen, Views};
 use crate::dataset::Dataset;
 use crate::model::Model;
 use maker::Maker;
-use recipe::check_features;
 use split::{Fold, SplitSpec};
 
 /// Trains a model on labelled flows; rows of a capture must stand in the order of time.
@@ -63,18 +70,28 @@ use split::{Fold, SplitSpec};
 /// # Errors
 /// See [`TrainError`].
 pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainError> {
-    check_features(data.features())?;
+    train_watched(data, recipe, &Unwatched)
+}
+
+/// The same, and tells how far it has come.
+///
+/// # Errors
+/// See [`TrainError`].
+pub fn train_watched(data: &Dataset, recipe: &Recipe, progress: &dyn Progress) -> Result<(Model, Report), TrainError> {
+    columns::check(data.features(), recipe.pipeline.features.allow_leaky)?;
     recipe.pipeline.resample.check()?;
     let grouped = labels::group(data.labels(), recipe.pipeline.view)?;
     if !grouped.names.first().is_some_and(|name| crate::taxonomy::is_benign(name)) {
         return Err(TrainError::NoBenign);
     }
+    progress.begin("splitting", None);
     let split = recipe.pipeline.split.split(data, &grouped.rows, &grouped.names, recipe.seed)?;
     let data_sha256 = data.sha256();
-    let maker = Maker { data, recipe, names: &grouped.names, labels: &grouped.rows, data_sha256: &data_sha256 };
+    let maker =
+        Maker { data, recipe, names: &grouped.names, labels: &grouped.rows, data_sha256: &data_sha256, progress };
 
     // Fit on one side of each fold, choose thresholds on the other sides, and look once.
-    let found = validate::validate(&maker, &split)?;
+    let mut found = validate::validate(&maker, &split)?;
 
     // What a column tells of a capture needs captures on both sides, which only a split by time has for sure.
     let by_time = SplitSpec::default();
@@ -83,6 +100,7 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
     } else {
         Some(by_time.split(data, &grouped.rows, &grouped.names, recipe.seed)?)
     };
+    progress.begin("testing for leaks", None);
     let leaks = vec![
         leaks::capture_by_one_column(
             data,
@@ -94,13 +112,22 @@ pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainEr
         leaks::identical_rows(&found.folds),
     ];
 
-    // The same recipe on every row.
-    let fitted = maker.fit(&Fold::whole(data.len()).training());
+    // The same recipe on every row, with the columns that were measured.
+    progress.begin("fitting on all flows", None);
+    let every = Fold::whole(data.len());
+    let columns = match found.columns.take() {
+        Some(columns) => columns,
+        None => maker.choose(&every.training())?,
+    };
+    // Whoever holds the model against these flows reads its columns only.
+    let chosen_sha256 = columns.selection.as_ref().map(|_| columns.data.sha256());
+    let last = Maker { data: &columns.data, data_sha256: chosen_sha256.as_deref().unwrap_or(&data_sha256), ..maker };
+    let fitted = last.fit(&every.training());
     let left_out = LeftOut::of(&grouped.names, &fitted);
     let metrics = report::metrics(&found.pooled, found.all_points_macro_f1, &left_out);
-    let model = maker.model(&fitted, &found.thresholds, metrics)?;
-    let report = Report { leaks, ..Report::new(&maker, &model, &fitted, found, left_out) };
-    Ok((model, report))
+    let model = last.model(&fitted, &found.thresholds, metrics)?;
+    let report = Report::new(&last, &model, &fitted, found, left_out);
+    Ok((model, Report { leaks, selection: columns.selection, ..report }))
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::FeaturesSpec;
 use super::engine::EngineSpec;
 use super::labels::View;
 use super::sampling::ResampleSpec;
 use super::scaling::{Missing, ScalingKind, TransformSpec};
+use super::select::SelectSpec;
 use super::split::SplitSpec;
 use crate::model::transform::{DEFAULT_KNOTS, MAX_KNOTS};
 
@@ -16,6 +18,12 @@ use crate::model::transform::{DEFAULT_KNOTS, MAX_KNOTS};
 pub struct Pipeline {
     /// How labels are grouped.
     pub view: View,
+    /// Candidate columns.
+    #[serde(skip_serializing_if = "FeaturesSpec::is_default")]
+    pub features: FeaturesSpec,
+    /// Which of them are read; all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub select: Option<SelectSpec>,
     /// What stands for values that are missing or not finite.
     pub missing: Missing,
     /// How values become coordinates.
@@ -105,6 +113,8 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             view: View::default(),
+            features: FeaturesSpec::default(),
+            select: None,
             missing: Missing::default(),
             scaling: ScalingKind::default(),
             knots: DEFAULT_KNOTS,

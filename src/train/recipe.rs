@@ -1,10 +1,12 @@
 //! What a training run is asked for, and why there may be no model.
 
+use super::columns::ColumnsError;
 use super::labels::UnknownLabels;
 use super::pipeline::Pipeline;
 use super::sampling::ResampleError;
+use super::select::SelectError;
 use super::split::SplitError;
-use crate::features::{FeatureId, Profile};
+use crate::features::Profile;
 use crate::model::ArtifactError;
 
 /// How to train.
@@ -43,14 +45,12 @@ impl Default for Recipe {
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A feature that tells the host or the capture, or that meters disagree on.
-    #[error("`{column}` may not be a feature: {reason}")]
-    Refused {
-        /// The column.
-        column: &'static str,
-        /// Why.
-        reason: &'static str,
-    },
+    /// A column that may not be a feature.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
+    /// No columns can be selected.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// Labels that mean nothing.
     #[error(transparent)]
     Labels(#[from] UnknownLabels),
@@ -74,76 +74,7 @@ pub enum TrainError {
     Artifact(#[from] ArtifactError),
 }
 
-/// The default features, ranked on training rows: the columns that [`train`](super::train()) reads a data set for.
-#[must_use]
-pub fn default_features() -> Vec<FeatureId> {
-    DEFAULT_FEATURES.iter().filter_map(|name| FeatureId::named(name)).collect()
-}
-
-/// Refuses what gives the capture away.
-pub(super) fn check_features(features: &[FeatureId]) -> Result<(), TrainError> {
-    for feature in features.iter().map(|id| id.feature()) {
-        if HOST_FEATURES.contains(&feature.column) {
-            let reason = "it is set by the host's network stack and so names the host, not the attack";
-            return Err(TrainError::Refused { column: feature.column, reason });
-        }
-        if !feature.portable {
-            let reason = "the two profiles compute it differently";
-            return Err(TrainError::Refused { column: feature.column, reason });
-        }
-    }
-    Ok(())
-}
-
-/// Ranked on training rows only; twelve kept nearly all of what more columns gave, and the last came first of 33 additions on the first half of
-/// each capture (models/README.md). Addresses, ports, times, initial
-/// windows and columns that differ between meters are not among them.
-const DEFAULT_FEATURES: [&str; 13] = [
-    "Fwd Packet Length Std",
-    "Down/Up Ratio",
-    "Fwd Packet Length Mean",
-    "Total Length of Fwd Packet",
-    "Bwd Packet Length Max",
-    "Fwd Packets/s",
-    "FIN Flag Count",
-    "Total Bwd packets",
-    "Fwd PSH Flags",
-    "SYN Flag Count",
-    "Flow IAT Min",
-    "Flow Bytes/s",
-    "Fwd Packet Length Max",
-];
-/// Columns whose value is the host's: its initial windows and its TCP options.
-const HOST_FEATURES: [&str; 3] = ["FWD Init Win Bytes", "Bwd Init Win Bytes", "Fwd Seg Size Min"];
 /// Quantiles, prototypes and novelty no longer move with more rows, and the fit's time and memory stay bounded.
 const FIT_ROWS: usize = 50_000;
 /// Fewer distinct benign flows make neither quantiles nor a novelty threshold.
 pub(super) const LEAST_BENIGN: usize = 10;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_features_are_portable_columns() {
-        let features = default_features();
-        assert_eq!(features.len(), DEFAULT_FEATURES.len());
-        assert!(check_features(&features).is_ok());
-    }
-
-    #[test]
-    fn columns_that_name_the_host_are_refused() {
-        for (name, words) in [
-            ("FWD Init Win Bytes", "names the host"),
-            ("Bwd Init Win Bytes", "names the host"),
-            ("Fwd Seg Size Min", "names the host"),
-            ("Active Mean", "differently"),
-        ] {
-            let error = check_features(&[FeatureId::named(name).expect("a column")]).expect_err(name).to_string();
-            assert!(error.contains(name) && error.contains(words), "{error}");
-        }
-        for name in crate::features::schema::IDENTITY_COLUMNS {
-            assert_eq!(FeatureId::named(name), None, "{name} is no feature");
-        }
-    }
-}

@@ -10,13 +10,16 @@ use super::leaks::LeakTest;
 use super::maker::Maker;
 use super::novelty::NoveltyReport;
 use super::sampling::{ResampleKind, ResampleSpec};
+use super::select::Selection;
 use super::split::SplitSpec;
 use super::validate::{FoldFigures, Validation};
-use crate::model::Model;
+use crate::model::{Model, leaky_line};
 
 /// What a training run found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// The leaky columns that the model reads, and why they leak, in one line.
+    pub leaky: Option<String>,
     /// Name of the model.
     pub name: String,
     /// Version of the model.
@@ -45,6 +48,12 @@ pub struct Report {
     pub engine: String,
     /// Points in the model, or leaves of trees.
     pub points: usize,
+    /// Columns that the model reads, in its order.
+    pub features: Vec<&'static str>,
+    /// Whether both profiles compute all of them alike, so that flows of either can be judged.
+    pub portable_only: bool,
+    /// How they were selected among the data's columns.
+    pub selection: Option<Selection>,
     /// Least score worth an alert, by label.
     pub alert_thresholds: BTreeMap<String, f64>,
     /// Novelty threshold of the model.
@@ -103,7 +112,7 @@ impl Report {
         maker: &Maker<'_>,
         model: &Model,
         fitted: &Fitted,
-        found: Validation,
+        found: Validation<'_>,
         left_out: BTreeMap<String, LeftOut>,
     ) -> Self {
         let recipe = maker.recipe;
@@ -120,6 +129,7 @@ impl Report {
         let sampled = maker.names.iter().cloned().zip(fitted.sampled.by_label().iter().map(Vec::len));
         let thresholds = model.labels().iter().zip(&model.parts().alert_thresholds).skip(1);
         Self {
+            leaky: leaky_line(&model.leaky()),
             name: model.name().to_owned(),
             version: model.version().to_owned(),
             sha256: model.sha256().to_owned(),
@@ -133,6 +143,9 @@ impl Report {
             training_notes,
             engine: model.parts().engine.describe(),
             points: model.parts().engine.size(),
+            features: model.features().iter().map(|id| id.feature().column).collect(),
+            portable_only: model.parts().portable_only,
+            selection: None,
             alert_thresholds: thresholds.map(|(label, &least)| (label.clone(), rounded(least))).collect(),
             novelty_threshold: rounded(model.novelty_threshold()),
             validation: found.pooled,

@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::evaluate::{Evaluation, Novelty, digits, tally};
 use super::fit::{BENIGN, Fitted};
 use super::leaks;
-use super::maker::Maker;
+use super::maker::{Chosen, Maker};
 use super::novelty::{self, Beyond};
 use super::recipe::{LEAST_BENIGN, TrainError};
-use super::split::{Fold, Split, TrainingRows, ValidationRows, same};
+use super::split::{Fold, Split, TrainingRows, first_identical, same};
 use crate::model::{Model, Verdict};
 
 /// What the folds of a split show.
-pub(super) struct Validation {
+pub(super) struct Validation<'a> {
     /// Figures over the verdicts of all folds.
     pub(super) pooled: Evaluation,
     /// Macro-F1 of the same with every point kept in place of prototypes, unless there are too many.
@@ -25,6 +25,8 @@ pub(super) struct Validation {
     pub(super) folds: Vec<FoldFigures>,
     /// By column, validation flows beyond what their fold's fit has seen.
     pub(super) beyond: BTreeMap<String, Beyond>,
+    /// The columns that were selected, if one fold did so.
+    pub(super) columns: Option<Chosen<'a>>,
     /// What is odd, a sentence each.
     pub(super) notes: Vec<String>,
 }
@@ -57,6 +59,9 @@ pub struct FoldFigures {
 /// A fold's verdicts on its validation rows.
 struct Judged<'a> {
     fold: &'a Fold,
+    chosen: Chosen<'a>,
+    /// Rows that are left out because they repeat a training row.
+    repeated: usize,
     fitted: Fitted,
     verdicts: Vec<(usize, Verdict)>,
     all_points: Option<Vec<(usize, Verdict)>>,
@@ -67,7 +72,7 @@ struct Judged<'a> {
 ///
 /// # Errors
 /// If no fold has enough benign flows to fit on.
-pub(super) fn validate(maker: &Maker<'_>, split: &Split) -> Result<Validation, TrainError> {
+pub(super) fn validate<'a>(maker: &Maker<'a>, split: &'a Split) -> Result<Validation<'a>, TrainError> {
     let mut notes = split.notes.clone();
     let mut judged = Vec::new();
     let mut most = 0;
@@ -87,7 +92,7 @@ pub(super) fn validate(maker: &Maker<'_>, split: &Split) -> Result<Validation, T
 
     let pool = || judged.iter().flat_map(|judged| judged.verdicts.iter().copied());
     let thresholds = alert_thresholds(pool(), maker.labels, maker.names.len());
-    let model = maker.model(&first.fitted, &thresholds, BTreeMap::new())?;
+    let model = maker.with(&first.chosen).model(&first.fitted, &thresholds, BTreeMap::new())?;
     let mut pooled = figures(maker, &model, pool());
     pooled.non_finite = judged.iter().map(|judged| judged.non_finite).sum();
     let all_points: Option<Vec<_>> = judged.iter().map(|judged| judged.all_points.as_deref()).collect();
@@ -100,7 +105,14 @@ pub(super) fn validate(maker: &Maker<'_>, split: &Split) -> Result<Validation, T
     }
     notes.extend(unmeasured(maker, &pooled));
     let beyond = novelty::beyond_training(maker.data, maker.labels, judged.iter().map(|judged| judged.fold));
-    Ok(Validation { pooled, all_points_macro_f1: all_points, thresholds, folds, beyond, notes })
+    if maker.recipe.pipeline.select.is_some() && folds.len() > 1 {
+        notes.push(
+            "each fold selects columns by its own training flows; those of the model are selected by all flows"
+                .to_owned(),
+        );
+    }
+    let columns = if split.folds.len() == 1 { judged.pop().map(|judged| judged.chosen) } else { None };
+    Ok(Validation { pooled, all_points_macro_f1: all_points, thresholds, folds, beyond, columns, notes })
 }
 
 /// The figures of fits on shuffled labels: what a fit can score without knowing anything.
@@ -115,6 +127,9 @@ pub(super) fn shuffled(maker: &Maker<'_>, split: &Split) -> Result<Vec<Evaluatio
             let training = fold.training().filter(|_| at.next().is_some_and(|at| at % step == 0));
             let labels = leaks::shuffled(maker.labels, training.rows(), maker.recipe.seed.wrapping_add(turn));
             let blind = Maker { labels: &labels, ..*maker };
+            // Of shuffled labels no column may say enough.
+            let Ok(chosen) = blind.choose(&training) else { continue };
+            let blind = blind.with(&chosen);
             let fitted = blind.fit(&training);
             if !fitted.knows_benign() {
                 continue;
@@ -123,7 +138,7 @@ pub(super) fn shuffled(maker: &Maker<'_>, split: &Split) -> Result<Vec<Evaluatio
             let validation = fold.validation().rows();
             let rows = validation.iter().copied().step_by(every(validation.len()));
             let mut classifier = model.classifier();
-            verdicts.extend(rows.map(|row| (row, classifier.classify_row(maker.data.row(row)))));
+            verdicts.extend(rows.map(|row| (row, classifier.classify_row(chosen.data.row(row)))));
             drop(classifier);
             last = Some(model);
         }
@@ -132,29 +147,50 @@ pub(super) fn shuffled(maker: &Maker<'_>, split: &Split) -> Result<Vec<Evaluatio
     (0..leaks::SHUFFLES).filter_map(|turn| once(turn).transpose()).collect()
 }
 
-fn judge<'a>(maker: &Maker<'_>, fold: &'a Fold) -> Result<Judged<'a>, TrainError> {
-    let mut fitted = maker.fit(&fold.training());
-    let (verdicts, non_finite) = verdicts(maker, &maker.open_model(&fitted)?, fold.validation());
+fn judge<'a>(maker: &Maker<'a>, fold: &'a Fold) -> Result<Judged<'a>, TrainError> {
+    maker.progress.begin("fitting", None);
+    let chosen = maker.choose(&fold.training())?;
+    let own = maker.with(&chosen);
+    let mut fitted = own.fit(&fold.training());
+    let rows = unrepeated(&chosen, fold);
+    let (verdicts, non_finite) = verdicts(&own, &own.open_model(&fitted)?, &rows);
     // Every point against every validation row grows with the square.
     let few = fold.training().rows().len().max(fitted.sampled.count()) <= ALL_POINTS_ROWS;
-    let all_points = if few { verdicts_of_all_points(maker, &fitted, fold)? } else { None };
+    let all_points = if few { verdicts_of_all_points(&own, &fitted, &rows)? } else { None };
     fitted.sampled = super::sampling::SampledPoints::default();
-    Ok(Judged { fold, fitted, verdicts, all_points, non_finite })
+    let repeated = fold.left_out().len() + fold.validation().rows().len() - rows.len();
+    Ok(Judged { fold, chosen, repeated, fitted, verdicts, all_points, non_finite })
+}
+
+/// The validation rows; where columns were selected, without those that repeat a training row by the columns that are left.
+fn unrepeated(chosen: &Chosen<'_>, fold: &Fold) -> Vec<usize> {
+    let rows = fold.validation().rows().to_vec();
+    if chosen.selection.is_none() {
+        return rows;
+    }
+    let identical = first_identical(&chosen.data);
+    let fitted_on: HashSet<u32> = fold.training().rows().iter().map(|&row| identical[row]).collect();
+    rows.into_iter().filter(|&row| !fitted_on.contains(&identical[row])).collect()
 }
 
 fn verdicts_of_all_points(
     maker: &Maker<'_>,
     fitted: &Fitted,
-    fold: &Fold,
+    rows: &[usize],
 ) -> Result<Option<Vec<(usize, Verdict)>>, TrainError> {
     let Some(whole) = maker.all_points(fitted) else { return Ok(None) };
-    Ok(Some(verdicts(maker, &maker.open_model(&whole)?, fold.validation()).0))
+    Ok(Some(verdicts(maker, &maker.open_model(&whole)?, rows).0))
 }
 
 /// What a model says of rows that it was not fitted on, and how many values were not finite.
-fn verdicts(maker: &Maker<'_>, model: &Model, rows: ValidationRows<'_>) -> (Vec<(usize, Verdict)>, u64) {
+fn verdicts(maker: &Maker<'_>, model: &Model, rows: &[usize]) -> (Vec<(usize, Verdict)>, u64) {
+    maker.progress.begin("validating", Some(rows.len() as u64));
     let mut classifier = model.classifier();
-    let verdicts = rows.rows().iter().map(|&row| (row, classifier.classify_row(maker.data.row(row)))).collect();
+    let mut judge = |&row: &usize| {
+        maker.progress.step(1);
+        (row, classifier.classify_row(maker.data.row(row)))
+    };
+    let verdicts = rows.iter().map(&mut judge).collect();
     (verdicts, classifier.non_finite())
 }
 
@@ -163,8 +199,8 @@ fn figures(maker: &Maker<'_>, model: &Model, verdicts: impl IntoIterator<Item = 
 }
 
 fn of_fold(maker: &Maker<'_>, judged: &Judged<'_>, thresholds: &[f32]) -> Result<FoldFigures, TrainError> {
-    let Judged { fold, fitted, verdicts, .. } = judged;
-    let model = maker.model(fitted, thresholds, BTreeMap::new())?;
+    let Judged { fold, chosen, repeated, fitted, verdicts, .. } = judged;
+    let model = maker.with(chosen).model(fitted, thresholds, BTreeMap::new())?;
     let found = figures(maker, &model, verdicts.iter().copied());
     let fitted_on: HashSet<u16> = fold.training().rows().iter().map(|&row| maker.labels[row]).collect();
     let measured: HashSet<u16> = verdicts.iter().map(|&(row, _)| maker.labels[row]).collect();
@@ -173,7 +209,7 @@ fn of_fold(maker: &Maker<'_>, judged: &Judged<'_>, thresholds: &[f32]) -> Result
         name: fold.name().map(str::to_owned),
         training_flows: fold.training().rows().len(),
         validation_flows: verdicts.len(),
-        repeated_flows: fold.left_out().len(),
+        repeated_flows: *repeated,
         accuracy: found.accuracy,
         macro_f1: found.macro_f1,
         false_positive_rate: found.false_positive_rate,

@@ -10,6 +10,7 @@ use super::{Format, is_file, stem};
 use crate::capture::{CaptureFile, PacketSource as _, Progress};
 use crate::cli::Usage;
 use crate::cli::inputs::{Inputs, Plan, Ran, Taker, names};
+use crate::cli::output;
 use crate::dataset::rules::{Candidate, Rules};
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FiveTuple, FlowRecord, community_id};
@@ -65,7 +66,7 @@ pub(super) fn run(
     format: Format,
     known: HashMap<String, Known>,
     labelling: &mut Labelling<'_>,
-    output: Box<dyn Write + Send>,
+    output: &mut output::Table,
 ) -> anyhow::Result<Ran<Rows>> {
     let current = Known { name: String::new(), first: Micros::ZERO };
     let mut writer = Writer { labelling, known, current, format, output, buffer: Vec::with_capacity(2 * FLUSH_AT) };
@@ -126,7 +127,7 @@ struct Writer<'w, 'r> {
     /// The capture that runs.
     current: Known,
     format: Format,
-    output: Box<dyn Write + Send>,
+    output: &'w mut output::Table,
     buffer: Vec<u8>,
 }
 

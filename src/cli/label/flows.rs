@@ -1,7 +1,7 @@
 //! Flow CSVs with CICFlowMeter's identity columns: every cell stays as it is but the label's.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,6 +11,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::labelling::Labelling;
 use super::{open, stem};
+use crate::cli::output;
 use crate::dataset::rules::{Candidate, Needs};
 use crate::dataset::timestamp;
 use crate::features::schema::LABEL_COLUMN;
@@ -18,12 +19,12 @@ use crate::flow::FiveTuple;
 use crate::packet::Address;
 use crate::time::Micros;
 
-/// Labels the flows of all files, one after the other.
+/// Labels the flows of all files, one after the other, and gives the output back.
 pub(super) fn run(
     files: &[PathBuf],
     labelling: &mut Labelling<'_>,
-    output: impl FnOnce() -> anyhow::Result<Box<dyn Write + Send>>,
-) -> anyhow::Result<()> {
+    output: impl FnOnce() -> anyhow::Result<output::Table>,
+) -> anyhow::Result<output::Table> {
     let needs = labelling.rules.needs();
     // Every header is looked at before anything is written.
     let mut tables = files.iter().map(|path| Table::open(path, needs)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -67,7 +68,7 @@ pub(super) fn run(
             writer.write_record(cells.chain(added.into_iter().flatten())).context("cannot write the flows")?;
         }
     }
-    writer.flush().context("cannot write the flows")
+    writer.into_inner().map_err(|error| error.into_error()).context("cannot write the flows")
 }
 
 /// One file, and the row that stands under the reader.

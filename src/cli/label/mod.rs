@@ -18,7 +18,7 @@ use flate2::bufread::MultiGzDecoder;
 use self::labelling::Labelling;
 use self::report::Report;
 use super::inputs::{Defaults, Inputs, Ran};
-use super::{Usage, output};
+use super::{Usage, output, signals};
 use crate::capture::{CaptureFile, FileError};
 use crate::dataset::rules::{Fallback, Rules};
 use crate::features::Profile;
@@ -89,6 +89,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             bail!(Usage(format!("{} is given twice: it would be overwritten", one.display())));
         }
     }
+    signals::end_whole()?;
     let mut labelling = Labelling::new(&rules, args.drop_unlabelled);
     let mut ran = None;
     match kind(&args.inputs.files)? {
@@ -102,8 +103,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let profile = args.profile.unwrap_or_default();
             let plan = args.inputs.plan(profile, Defaults::of(profile))?;
             let known = captures::known(&args.inputs, &rules)?;
-            let output = output::open(args.output.as_deref())?;
-            ran = Some(captures::run(&plan, profile, args.format, known, &mut labelling, output)?);
+            let mut output = output::Table::open(args.output.as_deref())?;
+            ran = Some(captures::run(&plan, profile, args.format, known, &mut labelling, &mut output)?);
+            output.finish()?;
         }
         Kind::Flows => {
             let profile = args.profile.map(|_| "--profile");
@@ -111,7 +113,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             if let Some(flag) = args.inputs.packet_flag().or(profile).or(format) {
                 bail!(Usage(format!("{flag} is for captures: flow CSVs keep the flows and columns that they have")));
             }
-            flows::run(&args.inputs.files, &mut labelling, || output::open(args.output.as_deref()))?;
+            flows::run(&args.inputs.files, &mut labelling, || output::Table::open(args.output.as_deref()))?.finish()?;
         }
     }
     let report = Report::new(&labelling);

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 
-use self::options::{ResampleArgs, SplitArgs};
-use super::Usage;
+use self::options::{ColumnArgs, ResampleArgs, SplitArgs};
 use super::labelled::Labelled;
 use super::output::write_whole;
+use super::progress::Bars;
+use super::{Usage, signals};
 use crate::dataset::Skipped;
 use crate::features::Profile;
 use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, TreeSpec, View};
@@ -52,6 +53,8 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "MODEL")]
     output: PathBuf,
     // Last: a heading of the help stays until the next one.
+    #[command(flatten)]
+    columns: ColumnArgs,
     #[command(flatten)]
     split: SplitArgs,
     #[command(flatten)]
@@ -115,11 +118,15 @@ impl Args {
         if let Some(engine) = engine.filter(|engine| engine.name() != pipeline.engine.name()) {
             pipeline.engine = engine;
         }
+        self.columns.apply(&mut pipeline).map_err(|problem| Usage(problem.to_owned()))?;
         self.split.apply(&mut pipeline);
         self.resample.apply(&mut pipeline.resample);
         // Before files are read, which may take long.
         pipeline.split.check().map_err(|error| Usage(error.to_string()))?;
         pipeline.resample.check().map_err(|error| Usage(error.to_string()))?;
+        if let Some(select) = &pipeline.select {
+            select.check().map_err(|error| Usage(error.to_string()))?;
+        }
         Ok(pipeline)
     }
 }
@@ -130,8 +137,10 @@ impl Args {
 /// What is wrong with the files, or why there is no model of them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let pipeline = args.pipeline()?;
-    let features = train::default_features();
-    let data = args.flows.read_grouped(&features, pipeline.split.group_column.as_deref())?;
+    let features = pipeline.features.resolve().map_err(|error| Usage(error.to_string()))?;
+    signals::end_whole()?;
+    let bars = Bars::new();
+    let data = args.flows.read_grouped(&features, pipeline.split.group_column.as_deref(), &bars)?;
     let recipe = Recipe {
         name: args.name.clone(),
         version: args.model_version.clone(),
@@ -142,9 +151,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         ..Recipe::default()
     };
     if data.len() > recipe.rows {
-        eprintln!("note      a label with more than {0} flows is fitted on {0} of them, evenly taken", recipe.rows);
+        bars.say(&format!(
+            "note      a label with more than {0} flows is fitted on {0} of them, evenly taken\n",
+            recipe.rows
+        ));
     }
-    let (model, report) = train::train(&data, &recipe)?;
+    let (model, report) = train::train_watched(&data, &recipe, &bars)?;
+    drop(bars);
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;
     if let Some(path) = &args.report {
@@ -154,6 +167,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         json.push(b'\n');
         write_whole(path, &json)?;
     }
-    eprint!("{}", summary::summary(&report, bytes.len()));
+    eprint!("{}", summary::summary(&report, args.profile, bytes.len()));
     Ok(())
 }

@@ -1,8 +1,75 @@
 //! Flags of `train` that say what is held back and how a fit's points are drawn.
 
-use crate::train::Pipeline;
 use crate::train::sampling::{ResampleKind, ResampleSpec};
 use crate::train::split::{SplitKind, SplitSpec};
+use crate::train::{Measure, Pipeline, SelectSpec};
+
+/// Which columns the model reads.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Columns")]
+pub(super) struct ColumnArgs {
+    /// Columns that may be features, with commas between: names, keys, or the sets `default`, `portable` and `all`
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    features: Option<Vec<String>>,
+    /// Allow columns as features that tell where or when a flow was seen, such as addresses, ports, times and initial
+    /// windows; the report then says so first
+    #[arg(long)]
+    allow_leaky: bool,
+    /// Rank the columns on training flows, and read only the best
+    #[arg(long, value_enum, value_name = "MEASURE")]
+    select: Option<MeasureArg>,
+    /// How many columns are kept [default: all above the threshold]
+    #[arg(long, value_name = "N")]
+    select_count: Option<usize>,
+    /// Only columns whose measure is above this are kept [default: 0]
+    #[arg(long, value_name = "X")]
+    select_threshold: Option<f64>,
+}
+
+/// What columns are ranked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum MeasureArg {
+    /// Variance of the column's quantile
+    Variance,
+    /// Mutual information with the label, in nats
+    MutualInformation,
+    /// Mean decrease in impurity of a small random forest
+    TreeImportance,
+}
+
+impl ColumnArgs {
+    /// Puts what is said above what a pipeline has.
+    ///
+    /// # Errors
+    /// If options of a selection are given, and no selection.
+    pub(super) fn apply(&self, pipeline: &mut Pipeline) -> Result<(), &'static str> {
+        if let Some(columns) = &self.features {
+            pipeline.features.columns.clone_from(columns);
+        }
+        pipeline.features.allow_leaky |= self.allow_leaky;
+        let by = self.select.map(|by| match by {
+            MeasureArg::Variance => Measure::Variance,
+            MeasureArg::MutualInformation => Measure::MutualInformation,
+            MeasureArg::TreeImportance => Measure::TreeImportance,
+        });
+        // Another measure has other figures, so that a file's threshold means nothing to it.
+        if let Some(by) = by.filter(|by| pipeline.select.is_none_or(|select| select.by != *by)) {
+            let count = pipeline.select.and_then(|select| select.count);
+            pipeline.select = Some(SelectSpec { by, count, threshold: 0.0 });
+        }
+        match &mut pipeline.select {
+            Some(select) => {
+                select.count = self.select_count.or(select.count);
+                select.threshold = self.select_threshold.unwrap_or(select.threshold);
+                Ok(())
+            }
+            None if self.select_count.or(self.select_threshold.map(|_| 0)).is_some() => {
+                Err("--select-count and --select-threshold need --select: what columns are ranked by")
+            }
+            None => Ok(()),
+        }
+    }
+}
 
 /// What the model's figures are measured on.
 #[derive(Debug, clap::Args)]

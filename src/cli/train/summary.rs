@@ -1,9 +1,10 @@
 //! The report of a training run for people.
 
-use crate::train::{self, FoldFigures, Report};
+use crate::features::{FeatureId, Profile};
+use crate::train::{self, FoldFigures, Ranked, Report, Selection};
 
 /// Leaks first, then how the model was made, its figures, and what guards them.
-pub(super) fn summary(report: &Report, bytes: usize) -> String {
+pub(super) fn summary(report: &Report, profile: Profile, bytes: usize) -> String {
     let thresholds: Vec<String> =
         report.alert_thresholds.iter().map(|(label, least)| format!("{label} {least}")).collect();
     let all_points = report.all_points_macro_f1.map_or_else(|| "-".to_owned(), |f1| format!("{f1:.4}"));
@@ -13,19 +14,22 @@ pub(super) fn summary(report: &Report, bytes: usize) -> String {
         "fit without the flows held back"
     };
     format!(
-        "{}model     {} {}, {}, {bytes} bytes, SHA-256 {}\n\
+        "{}{}model     {} {}, {}, {bytes} bytes, SHA-256 {}\n\
          data      {}\n\
-         {}{}{}\n{}{}\n\
+         {}{}{}{}{}\n{}{}\n\
          all points kept: macro-F1 {all_points} on the same flows\n\
          alert thresholds, chosen on the validation flows: {}\n\
          The figures are those of the {siblings}; the model is fitted on all flows by the same recipe.\n\n\
          {}\n{}",
+        report.leaky.as_ref().map(|line| format!("{line}\n")).unwrap_or_default(),
         train::leak_text(&report.leaks, true),
         report.name,
         report.version,
         report.engine,
         report.sha256,
         report.trained_on,
+        served(report, profile),
+        report.selection.as_ref().map(selected).unwrap_or_default(),
         split(report),
         resampled(report),
         notes(report),
@@ -100,4 +104,36 @@ fn folds(folds: &[FoldFigures]) -> String {
         );
     }
     out
+}
+
+/// A line on who can run a model that reads columns which the profiles compute differently, if it reads any.
+fn served(report: &Report, profile: Profile) -> String {
+    if report.portable_only {
+        return String::new();
+    }
+    let columns = || report.features.iter().filter_map(|name| FeatureId::named_or_identity(name));
+    if columns().any(|id| id.identity().is_some()) {
+        return "served    no profile: `run` and `replay` refuse a model that reads where or when a flow was\n"
+            .to_owned();
+    }
+    let differ = columns().map(|id| id.feature()).filter(|feature| !feature.portable);
+    let differ: Vec<String> = differ.map(|feature| format!("`{}`", feature.column)).collect();
+    let refused =
+        if profile == Profile::Standard { "" } else { "; `run` and `replay`, whose flows are `standard`, refuse it" };
+    format!("served    `{profile}` flows only, as the profiles compute {} differently{refused}\n", differ.join(", "))
+}
+
+/// Every candidate column with its measure.
+fn selected(found: &Selection) -> String {
+    let kept = found.ranking.iter().filter(|ranked| ranked.kept).count();
+    let line = |ranked: &Ranked| {
+        format!("  {} {:>9.6}  {}\n", if ranked.kept { "kept" } else { "    " }, ranked.value, ranked.column)
+    };
+    format!(
+        "columns   {kept} of {} by {} on {} training flows\n{}",
+        found.ranking.len(),
+        found.by,
+        found.flows,
+        found.ranking.iter().map(line).collect::<String>()
+    )
 }

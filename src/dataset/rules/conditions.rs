@@ -183,7 +183,7 @@ pub(super) fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
 }
 
 /// A protocol's name or number.
-pub(super) fn protocol_number(text: &str) -> Result<u8, String> {
+pub(in crate::dataset) fn protocol_number(text: &str) -> Result<u8, String> {
     match text.to_ascii_lowercase().as_str() {
         "tcp" => Ok(protocol::TCP),
         "udp" => Ok(protocol::UDP),

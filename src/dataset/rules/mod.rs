@@ -7,6 +7,7 @@ mod conditions;
 mod parse;
 mod tally;
 
+pub(in crate::dataset) use conditions::protocol_number;
 pub use conditions::{Needs, Network};
 pub use tally::{Counts, Pair, Tally};
 

@@ -5,11 +5,13 @@
 
 mod calibration;
 mod confusion;
+mod information;
 mod interval;
 mod ranking;
 
 pub use calibration::{BINS, Bin, Reliability, brier, log_loss};
 pub use confusion::{Averages, Class, Confusion};
+pub use information::mutual_information;
 pub use interval::{Bootstrap, DRAWS, Interval, wilson};
 pub use ranking::{Point, Ranking};
 

@@ -15,7 +15,7 @@ use super::report::{number, percent};
 use super::summary::{interval, percent_with_interval, with_interval};
 use super::views::Seen;
 use crate::dataset::Texts;
-use crate::model::Model;
+use crate::model::{Model, leaky_line};
 use crate::taxonomy::is_benign;
 
 /// The page. `labels` is the model's label of each distinct cell of `cells`.
@@ -33,7 +33,8 @@ pub fn page(model: &Model, found: &Assessment, judged: &Judged, labels: &[Option
         escape(model.sha256()),
         escape(model.trained_on()),
     );
-    out += &warnings(&found.warnings);
+    let leaky = leaky_line(&model.leaky());
+    out += &warnings(&leaky.iter().chain(&found.warnings).collect::<Vec<_>>());
     out += "<nav aria-label=\"Sections\"><a href=\"#binary\">Binary</a><a href=\"#stages\">Stages</a><a href=\"#labels\">Labels</a>\
             <a href=\"#scenarios\">Scenarios</a><a href=\"#importance\">Importance</a><a href=\"#novelty\">Novelty</a></nav>\n";
     out += &first_figures(found);
@@ -56,7 +57,7 @@ pub fn page(model: &Model, found: &Assessment, judged: &Judged, labels: &[Option
     out + "</main>\n</body>\n</html>\n"
 }
 
-fn warnings(warnings: &[String]) -> String {
+fn warnings(warnings: &[&String]) -> String {
     if warnings.is_empty() {
         return String::new();
     }

@@ -7,7 +7,7 @@ use foldhash::quality::FixedState;
 use crate::dataset::Dataset;
 
 /// For each row the first row with the same values.
-pub(super) fn first_identical(data: &Dataset) -> Vec<u32> {
+pub(in crate::train) fn first_identical(data: &Dataset) -> Vec<u32> {
     let mut values = Vec::with_capacity(data.features().len());
     let mut digests: Vec<(u128, u32)> = (0..data.len())
         .map(|row| {

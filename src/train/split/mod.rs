@@ -9,12 +9,11 @@ mod identical;
 mod spec;
 
 pub use fold::{Fold, TrainingRows, ValidationRows};
-pub(super) use identical::same;
+pub(super) use identical::{first_identical, same};
 pub use spec::{HOLDOUT, MOST_FOLDS, SplitError, SplitKind, SplitSpec};
 
 use crate::dataset::{Dataset, Texts};
 use deal::{Item, deal};
-use identical::first_identical;
 
 use super::random::Random;
 
