@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use flowshrike::model::Model;
 use flowshrike::train::default_features;
 use program::{fail, flowshrike, succeed, text};
 use serde_json::Value;

@@ -12,7 +12,6 @@ mod condense;
 mod engine;
 mod evaluate;
 mod fit;
-mod forest;
 mod grouping;
 mod importance;
 mod judged;

@@ -63,7 +63,7 @@ impl ColumnArgs {
                 select.threshold = self.select_threshold.unwrap_or(select.threshold);
                 Ok(())
             }
-            None if self.select_count.or(self.select_threshold.map(|_| 0)).is_some() => {
+            None if self.select_count.is_some() || self.select_threshold.is_some() => {
                 Err("--select-count and --select-threshold need --select: what columns are ranked by")
             }
             None => Ok(()),
