@@ -91,7 +91,11 @@ impl SplitSpec {
             return Err(SplitError::Options("folds hold back every flow in turn: give either folds or a holdout"));
         }
         match (self.kind, &self.group_column) {
-            (SplitKind::Group, None) => return Err(SplitError::Options("a group split needs a group column: --group-column, or group_column in a pipeline")),
+            (SplitKind::Group, None) => {
+                return Err(SplitError::Options(
+                    "a group split needs a group column: --group-column, or group_column in a pipeline",
+                ));
+            }
             (SplitKind::Group, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(SplitError::Options("a group column is for a group split only")),
         }
