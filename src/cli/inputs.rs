@@ -89,6 +89,11 @@ impl Plan<'_> {
         self.offline.policy.longest_silence()
     }
 
+    /// How captures are run.
+    pub(super) const fn offline(&self) -> &Offline {
+        &self.offline
+    }
+
     /// Runs every capture through the pipeline, one after another. A file that cannot be read fails the command
     /// after all others have been run: see [`Ran::report`].
     pub(super) fn run<S: Stage>(

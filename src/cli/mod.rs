@@ -8,6 +8,7 @@ mod inputs;
 mod interfaces;
 mod label;
 mod labelled;
+mod learn;
 mod model;
 mod model_file;
 mod output;
@@ -47,6 +48,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// A verdict for each row of flow files
     Predict(predict::Args),
+    /// Add a cluster's own benign baseline, or analysts' verdicts, to a model
+    Learn(Box<learn::Args>),
     /// A model's card, whether it is whole, and what changed between two
     Model(model::Args),
     /// Check or print the configuration
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Learn(args) => learn::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),

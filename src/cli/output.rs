@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+
+use super::Usage;
 
 /// Opens an output that is written as data comes: a file if a path is given, else stdout; `-` is stdout too.
 pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Write + Send>> {
@@ -145,6 +148,27 @@ pub(super) fn abandon(end: impl FnOnce()) {
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Refuses outputs that would overwrite one of the inputs, or each other.
+pub(super) fn spare<'a>(
+    outputs: impl IntoIterator<Item = &'a Path>,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Usage> {
+    let identity = |path: &Path| fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
+    let inputs: Vec<_> = inputs.into_iter().filter_map(identity).collect();
+    let mut seen: Vec<(&Path, Option<(u64, u64)>)> = Vec::new();
+    for output in outputs {
+        let own = identity(output);
+        if own.is_some_and(|own| inputs.contains(&own)) {
+            return Err(Usage(format!("{} is an input: it would be overwritten", output.display())));
+        }
+        if seen.iter().any(|(path, held)| *path == output || (own.is_some() && *held == own)) {
+            return Err(Usage(format!("{} is given for two outputs", output.display())));
+        }
+        seen.push((output, own));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,4 +15,5 @@ pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};
 pub use page::reference_page;
 pub use resolve::{AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, LogConfig, Setting};
+pub(crate) use units::parse_duration;
 pub use written::Override;

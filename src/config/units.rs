@@ -14,7 +14,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// A span of time: numbers with us, ms, s, m or h, one after another (`1m30s`); a bare 0 is a span too.
-pub(super) fn parse_duration(text: &str) -> Result<Micros, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Micros, String> {
     let wrong = || format!("`{text}` is no span of time; write it with a unit, as 50ms, 120s, 2m or 1h");
     if text == "0" {
         return Ok(Micros::ZERO);

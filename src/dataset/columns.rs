@@ -32,6 +32,16 @@ impl Columns {
     /// # Errors
     /// If a feature is missing, there twice, or counts something else; all such columns are named at once.
     pub(super) fn find(opened: &mut Opened, features: &[FeatureId], named: &Named) -> Result<Self, DatasetError> {
+        Self::find_beside(opened, features, named, std::iter::empty())
+    }
+
+    /// The same, with more columns, which are chosen last; the first of them is at [`Columns::chosen`].
+    pub(super) fn find_beside(
+        opened: &mut Opened,
+        features: &[FeatureId],
+        named: &Named,
+        more: impl Iterator<Item = usize>,
+    ) -> Result<Self, DatasetError> {
         let mut columns = Self {
             features: Vec::new(),
             identities: features.iter().map(|id| id.identity()).collect(),
@@ -53,9 +63,15 @@ impl Columns {
             columns.group = one(opened, name, |held| held.eq_ignore_ascii_case(name))?;
         }
         let texts = [columns.label, columns.scenario, columns.group];
-        let chosen: Vec<usize> = columns.features.iter().copied().chain(texts.into_iter().flatten()).collect();
+        let chosen: Vec<usize> =
+            columns.features.iter().copied().chain(texts.into_iter().flatten()).chain(more).collect();
         opened.choose(&chosen)?;
         Ok(columns)
+    }
+
+    /// How many columns are chosen before those that were asked for besides.
+    pub(super) fn chosen(&self) -> usize {
+        self.features.len() + [self.label, self.scenario, self.group].iter().flatten().count()
     }
 
     fn find_features(&mut self, opened: &Opened, features: &[FeatureId]) -> Result<(), DatasetError> {

@@ -9,6 +9,7 @@ mod columns;
 mod container;
 mod csv;
 mod error;
+mod flow_identity;
 mod identity;
 mod json_lines;
 mod parquet;
@@ -20,8 +21,9 @@ mod table;
 pub mod timestamp;
 
 pub use error::{BadRow, DatasetError, Place};
+pub use flow_identity::FlowIdentity;
 pub use read::{Query, read, read_watched};
-pub use rows::{RowQuery, RowsRead, for_each_row};
+pub use rows::{FlowRow, RowQuery, RowsRead, for_each_flow, for_each_row};
 pub use skipped::{OnBadRow, Skipped};
 
 use std::collections::HashMap;

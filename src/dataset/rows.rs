@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::columns::{Columns, Named};
 use super::error::DatasetError;
+use super::flow_identity::{FlowIdentity, IdentityColumns};
 use super::read::{agree, all_parts, note_differences};
 use super::skipped::{OnBadRow, Skipped};
 use crate::features::FeatureId;
@@ -30,6 +31,17 @@ pub struct RowsRead {
     pub notes: Vec<String>,
 }
 
+/// One row with what its file says of the flow.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowRow<'a> {
+    /// Values in the order of the query's features.
+    pub values: &'a [f64],
+    /// The capture: the row's own, else the file's name.
+    pub capture: &'a str,
+    /// Which flow it is.
+    pub identity: &'a FlowIdentity,
+}
+
 /// Hands out the values of each row in the order of the query's features; `None` for a row that cannot be read and that
 /// the query lets be skipped.
 ///
@@ -39,18 +51,44 @@ pub fn for_each_row<E: From<DatasetError>>(
     query: &RowQuery<'_>,
     mut take: impl FnMut(Option<&[f64]>) -> Result<(), E>,
 ) -> Result<RowsRead, E> {
+    rows(query, false, |row| take(row.map(|row| row.values)))
+}
+
+/// The same for flows that must be told apart: with each row's identity and capture.
+///
+/// # Errors
+/// As [`for_each_row`].
+pub fn for_each_flow<E: From<DatasetError>>(
+    query: &RowQuery<'_>,
+    take: impl FnMut(Option<FlowRow<'_>>) -> Result<(), E>,
+) -> Result<RowsRead, E> {
+    rows(query, true, take)
+}
+
+fn rows<E: From<DatasetError>>(
+    query: &RowQuery<'_>,
+    with_identity: bool,
+    mut take: impl FnMut(Option<FlowRow<'_>>) -> Result<(), E>,
+) -> Result<RowsRead, E> {
     let mut read = RowsRead::default();
     let mut first = None;
     let mut values = Vec::with_capacity(query.features.len());
     for part in all_parts(query.data, &mut read.notes)? {
         let mut table = part.open()?;
-        let columns = Columns::find(&mut table, query.features, &Named::default())?;
+        let ids = with_identity.then(|| IdentityColumns::find(&table));
+        let more = ids.iter().flat_map(IdentityColumns::positions);
+        let columns = Columns::find_beside(&mut table, query.features, &Named::default(), more)?;
         agree(&mut first, &part.path, &columns)?;
         note_differences(&mut read.notes, &part.path, &columns);
         while let Some(row) = table.step()? {
             read.rows = read.rows.saturating_add(1);
             match row.and_then(|()| columns.numbers(&table, &mut values)) {
-                Ok(()) => take(Some(&values))?,
+                Ok(()) => {
+                    let identity = ids.as_ref().map(|ids| ids.read(&table, columns.chosen())).unwrap_or_default();
+                    let own = if with_identity { columns.scenario(&table).ok().flatten() } else { None };
+                    let capture = own.as_deref().filter(|own| !own.is_empty()).unwrap_or(&table.stem);
+                    take(Some(FlowRow { values: &values, capture, identity: &identity }))?;
+                }
                 Err(bad) => {
                     read.skipped.take(bad, query.on_bad_row)?;
                     take(None)?;

@@ -32,15 +32,15 @@ pub(super) fn prototypes(rows: &[&[f32]], count: usize, random: &mut Random) -> 
         }
     }
     let home = best.map(|(_, home)| home).unwrap_or_default();
-    let means: BTreeSet<Vec<u32>> = clusters(&home)
+    let means: BTreeSet<Vec<i64>> = clusters(&home)
         .into_iter()
         .map(|members| match members[..] {
             [only] => blend(&whole, only),
             _ => mean(&whole, &members),
         })
-        .map(|mean| mean.into_iter().map(|x| (x * GRID).round() as u32).collect())
+        .map(|mean| mean.into_iter().map(|x| (x * GRID).round() as i64).collect())
         .collect();
-    means.into_iter().map(|mean| mean.into_iter().map(|x| (f64::from(x) / GRID) as f32).collect()).collect()
+    means.into_iter().map(|mean| mean.into_iter().map(|x| (x as f64 / GRID) as f32).collect()).collect()
 }
 
 /// The distinct rows, in the order of first appearance.

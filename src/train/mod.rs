@@ -17,6 +17,7 @@ mod importance;
 mod judged;
 mod labels;
 mod leaks;
+pub mod learn;
 mod maker;
 pub mod metrics;
 mod novelty;
