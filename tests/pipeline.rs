@@ -107,7 +107,12 @@ fn every_engine_is_fitted_by_name_and_run_by_the_daemons_pipeline() {
         let judged = succeed(&["evaluate", "--model", &path, "--data", &flows.path, "--format", "json"]);
         let found: Value = serde_json::from_str(&judged).expect("JSON");
         let accuracy = found["accuracy"].as_f64().expect("a figure");
-        let floor = if engine == "majority" { 0.5..=0.85 } else { 0.9..=1.0 };
+        // Labels differ by size here, which a direction tells less of.
+        let floor = match engine {
+            "majority" => 0.5..=0.85,
+            _ if pipeline.contains("cosine") => 0.7..=1.0,
+            _ => 0.9..=1.0,
+        };
         assert!(floor.contains(&accuracy), "{pipeline}: {accuracy}");
         if matches!(model.parts().engine.knn(), Some(knn) if knn.kept == Kept::Exact && knn.metric == Metric::L1) {
             assert_eq!(accuracy, 1.0, "each row is its own nearest point");
