@@ -105,7 +105,7 @@ fn what_a_sink_could_not_write_is_lost_and_told_again() {
     assert!(sink.is_closed());
 }
 
-const VERDICT: Verdict = Verdict { label: LabelId(1), score: 0.9, novelty: 1.25, novel: true };
+const VERDICT: Verdict = Verdict { label: LabelId(1), score: 0.9, attack: 0.9, novelty: 1.25, novel: true };
 
 /// One alert of every shape.
 fn alerts() -> Vec<(&'static str, Alert)> {

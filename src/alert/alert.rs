@@ -184,7 +184,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::alert) fn verdict(label: u16, score: f32, novel: bool) -> Verdict {
-        Verdict { label: LabelId(label), score, novelty: 0.5, novel }
+        Verdict { label: LabelId(label), score, attack: score, novelty: 0.5, novel }
     }
 
     pub(in crate::alert) fn grounds() -> Grounds {

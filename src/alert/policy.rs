@@ -18,7 +18,7 @@ pub struct LabelRule {
     pub name: String,
     /// Whether it means nothing is wrong.
     pub benign: bool,
-    /// The least score that counts, 0 to 1.
+    /// The least share of attack labels that counts, 0 to 1.
     pub threshold: f32,
 }
 
@@ -92,7 +92,7 @@ impl AlertPolicy {
     pub fn judge(&self, verdict: &Verdict) -> Judgement {
         // A label beyond the list cannot come from the model that the list was made from.
         let rule = self.labels.get(usize::from(verdict.label.0));
-        if rule.is_some_and(|rule| !rule.benign && verdict.score >= rule.threshold) {
+        if rule.is_some_and(|rule| !rule.benign && verdict.attack >= rule.threshold) {
             return Judgement::Predicted(Some(verdict.label));
         }
         match (verdict.novel, self.novel) {

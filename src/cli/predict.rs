@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn write(out: &mut impl Write, model: &Model, verdict: Option<&Verdict>, format: Format) -> std::io::Result<()> {
-    let Some(Verdict { label, score, novelty, novel }) = verdict else {
+    let Some(Verdict { label, score, novelty, novel, .. }) = verdict else {
         return match format {
             Format::Csv => writeln!(out, ",,,"),
             Format::Jsonl => writeln!(out, "null"),

@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     flows: Option<PathBuf>,
 
-    /// The least score at which a label raises an alert, in place of the model's; may be given several times
+    /// The least share of the votes for attacks at which a label raises an alert, in place of the model's; may be given several times
     #[arg(long, value_name = "LABEL=SCORE", value_parser = threshold)]
     threshold: Vec<(String, f32)>,
 

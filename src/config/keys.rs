@@ -206,7 +206,7 @@ pub static KEYS: &[Key] = &[
         path: "alert.thresholds",
         form: Form::Fractions,
         default: "",
-        about: "The least score that is an alert, for each label, in place of the model's own.",
+        about: "The least share of the votes for attacks, of whichever label, that is an alert, for each label, in place of the model's own.",
     },
     Key {
         path: "alert.novel",

@@ -57,7 +57,7 @@ pub struct LabelCard<'m> {
     pub training_flows: u64,
     /// Points that stand for them, or leaves that they win.
     pub points: usize,
-    /// The least score worth an alert; none for benign flows.
+    /// The least share of the votes for attacks that is worth an alert; none for benign flows.
     pub alert_threshold: Option<f32>,
 }
 

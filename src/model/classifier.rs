@@ -3,7 +3,7 @@
 use super::engine::Ask;
 use super::memo::{Known, Memo};
 use super::novelty::{TELLING, telling};
-use super::{Model, Telling, Verdict};
+use super::{LabelId, Model, Telling, Verdict};
 use crate::features::FeatureVector;
 
 /// Classifies flows by one model. Each thread has its own.
@@ -82,7 +82,8 @@ impl<'m> Classifier<'m> {
         let opinion = engine.ask(&scratch.point, &mut scratch.votes);
         let (label, score) = opinion.label.unwrap_or((model.benign_label, 0.0));
         let novelty = opinion.benign.map_or(0.0, |benign| benign.distance);
-        let verdict = Verdict { label, score, novelty, novel: novelty > model.novelty_threshold() };
+        let attack = attack_share(&scratch.votes, model.benign_label);
+        let verdict = Verdict { label, score, attack, novelty, novel: novelty > model.novelty_threshold() };
         Known { verdict, non_finite, benign: opinion.benign.map(|benign| benign.row) }
     }
 
@@ -130,6 +131,13 @@ impl<'m> Classifier<'m> {
         let value = |(&id, &fill)| if flow.is_undefined(id) { fill } else { flow.get(id) };
         row.extend(self.model.features().iter().zip(self.model.transform.fill()).map(value));
     }
+}
+
+/// The share of votes that are not for the benign label; 0 without votes.
+fn attack_share(votes: &[f32], benign: LabelId) -> f32 {
+    let total: f32 = votes.iter().sum();
+    let quiet = votes.get(usize::from(benign.0)).copied().unwrap_or(0.0);
+    if total > 0.0 { ((total - quiet) / total).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -190,6 +198,8 @@ mod tests {
             prop_assert_eq!(shares.len(), model.labels().len());
             prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             prop_assert!((shares[usize::from(verdict.label.0)] - f64::from(verdict.score)).abs() < 1e-6);
+            let benign = model.label_named("benign").expect("a label");
+            prop_assert!((1.0 - shares[usize::from(benign.0)] - f64::from(verdict.attack)).abs() < 1e-6);
             prop_assert!(shares.iter().all(|&share| share <= f64::from(verdict.score) + 1e-6));
         }
 

@@ -102,7 +102,7 @@ mod tests {
     use crate::model::LabelId;
 
     fn known(label: u16) -> Known {
-        let verdict = Verdict { label: LabelId(label), score: 1.0, novelty: 0.5, novel: true };
+        let verdict = Verdict { label: LabelId(label), score: 1.0, attack: 1.0, novelty: 0.5, novel: true };
         Known { verdict, non_finite: u32::from(label), benign: None }
     }
 

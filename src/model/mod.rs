@@ -52,6 +52,9 @@ pub struct Verdict {
     pub label: LabelId,
     /// That class's share of the votes, 0 to 1.
     pub score: f32,
+    /// All attack labels' share of the votes, 0 to 1: what alerts go by, for attacks that are hard to tell from each other are attacks all the
+    /// same.
+    pub attack: f32,
     /// Distance to the nearest benign point, in the transformed space.
     pub novelty: f32,
     /// Whether `novelty` is above the model's threshold.
@@ -214,7 +217,7 @@ impl Model {
         label == self.benign_label
     }
 
-    /// The least score at which this label is worth an alert; above any score for a label of another model.
+    /// The least share of attack labels at which this label is worth an alert; above any share for a label of another model.
     #[must_use]
     pub fn threshold(&self, label: LabelId) -> f32 {
         self.parts.alert_thresholds.get(usize::from(label.0)).copied().unwrap_or(f32::INFINITY)
@@ -223,7 +226,7 @@ impl Model {
     /// Whether a verdict predicts an attack surely enough for an alert. Novelty has no part in it.
     #[must_use]
     pub fn predicts_attack(&self, verdict: &Verdict) -> bool {
-        !self.is_benign(verdict.label) && verdict.score >= self.threshold(verdict.label)
+        !self.is_benign(verdict.label) && verdict.attack >= self.threshold(verdict.label)
     }
 
     /// One line on what it was trained on.
@@ -347,7 +350,7 @@ mod tests {
     fn thresholds_and_benign_labels_decide_what_predicts_an_attack() {
         let model = Model::from_parts(&example()).expect("a valid model");
         let (benign, recon) = (LabelId(0), model.label_named("recon").expect("a label"));
-        let verdict = |label, score| Verdict { label, score, novelty: 9.0, novel: true };
+        let verdict = |label, attack| Verdict { label, score: 0.5, attack, novelty: 9.0, novel: true };
         assert!(!model.predicts_attack(&verdict(benign, 1.0)));
         assert!(!model.predicts_attack(&verdict(recon, 0.59)));
         assert!(model.predicts_attack(&verdict(recon, 0.6)));

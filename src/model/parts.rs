@@ -41,7 +41,7 @@ pub struct ModelParts {
     pub transform: TransformParts,
     /// Label names; `benign` is one of them.
     pub labels: Vec<String>,
-    /// The least score worth an alert, one a label.
+    /// The least share of the votes for attacks that is worth an alert, one a label.
     pub alert_thresholds: Vec<f32>,
     /// How it decides.
     pub engine: EngineParts,
@@ -188,12 +188,7 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
 
 /// Names that reach metrics and logs are short and printable.
 fn check_texts(parts: &ModelParts) -> Result<(), ArtifactError> {
-    let texts = [
-        ("name", &parts.name),
-        ("version", &parts.version),
-        ("trained_on", &parts.provenance.trained_on),
-        ("created_by", &parts.provenance.created_by),
-    ];
+    let texts = [("name", &parts.name), ("version", &parts.version), ("created_by", &parts.provenance.created_by)];
     let parent = parts
         .parent
         .iter()
@@ -202,6 +197,10 @@ fn check_texts(parts: &ModelParts) -> Result<(), ArtifactError> {
         if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
             return Err(field(name, format!("needs 1 to {MAX_TEXT} bytes without control characters")));
         }
+    }
+    let trained_on = &parts.provenance.trained_on;
+    if trained_on.is_empty() || trained_on.len() > MAX_LINE || trained_on.chars().any(char::is_control) {
+        return Err(field("trained_on", format!("needs 1 to {MAX_LINE} bytes without control characters")));
     }
     if parts.metrics.values().any(|value| !value.is_finite()) {
         return Err(field("metrics", "a figure that is not finite"));
@@ -355,8 +354,10 @@ pub const MAX_POINTS: usize = 1_000_000;
 /// Labels become metric labels, which must be few.
 const MAX_LABELS: usize = 256;
 const _: () = assert!(taxonomy::CLASSES.len() <= MAX_LABELS, "a model can hold every label of the taxonomy");
-/// Longest name or line.
+/// Longest name.
 const MAX_TEXT: usize = 256;
+/// Longest line about the data: it names every label with its flows.
+const MAX_LINE: usize = 4096;
 /// Least coordinate above 0, below what a fit rounds to. It bounds the depth of the k-d tree, which recurses: halving a
 /// box reaches this in 24 steps a dimension, where 32-bit numbers without a bound would allow 150.
 const LEAST_COORDINATE: f32 = 1e-7;

@@ -16,7 +16,7 @@ pub(super) fn write_line(
     verdict: &Verdict,
 ) {
     json::write_line(out, record, features, profile, |out| {
-        let Verdict { label, score, novelty, novel } = verdict;
+        let Verdict { label, score, novelty, novel, .. } = verdict;
         let community_id = community_id(&record.tuple);
         let label = model.label_name(*label);
         // Writing to a vector cannot fail; labels are names of the taxonomy or of a checked artifact.

@@ -166,7 +166,7 @@ mod tests {
         let (tuple, state) =
             (FiveTuple::of(&packet), FlowState::new(&packet, Direction::Forward, &FlowPolicy::standard()));
         let flow = FlowRecord { tuple, state, decided, end: EndReason::IdleTimeout, stored_reversed: false }.facts();
-        let verdict = Verdict { label: LabelId(1), score: 1.0, novelty: 0.0, novel: false };
+        let verdict = Verdict { label: LabelId(1), score: 1.0, attack: 1.0, novelty: 0.0, novel: false };
         let order = Order { epoch, decided, start: time, tuple, part: 0, sequence: 0 };
         (order, Judged { flow, verdict, telling: Vec::new() })
     }

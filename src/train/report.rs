@@ -54,7 +54,7 @@ pub struct Report {
     pub portable_only: bool,
     /// How they were selected among the data's columns.
     pub selection: Option<Selection>,
-    /// Least score worth an alert, by label.
+    /// Least share of the votes for attacks that is worth an alert, by label.
     pub alert_thresholds: BTreeMap<String, f64>,
     /// Novelty threshold of the model.
     pub novelty_threshold: f64,

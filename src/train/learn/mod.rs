@@ -221,7 +221,7 @@ fn recalibrate(model: &Model, baseline: &Baseline, held: &[usize], most: f32) ->
     let (after, why) = thresholds::novelty(before, verdicts.iter().map(|verdict| verdict.novelty).collect());
     let novelty = Raised { before, after, why };
     let alerts = verdicts.iter().filter(|verdict| model.predicts_attack(verdict));
-    let scores: Vec<f32> = alerts.map(|verdict| verdict.score).collect();
+    let scores: Vec<f32> = alerts.map(|verdict| verdict.attack).collect();
     let (least, why) = thresholds::alerts(held.len(), &scores, most);
     let raised = |label: LabelId| {
         let before = model.threshold(label);

@@ -12,7 +12,7 @@ pub(super) struct Surface {
     pub(super) points: Vec<Vec<f32>>,
     pub(super) labels: Vec<u16>,
     pub(super) benign: u16,
-    /// The least score worth an alert, one a label.
+    /// The least share of the votes for attacks that is worth an alert, one a label.
     pub(super) thresholds: Vec<f32>,
     /// Flows that each label was learnt from.
     pub(super) flows: Vec<u64>,
@@ -83,8 +83,8 @@ impl Surface {
         });
     }
 
-    /// The label that the points around a place vote for, and its share of the weight.
-    pub(super) fn vote(&self, place: &[f32]) -> (u16, f32) {
+    /// The label that the points around a place vote for, its share of the weight, and that of all attack labels.
+    pub(super) fn vote(&self, place: &[f32]) -> (u16, f32, f32) {
         let mut near: Vec<(f32, u16)> = Vec::with_capacity(self.k + 1);
         for (point, &label) in self.points.iter().zip(&self.labels) {
             let distance = self.metric.between(point, place);
@@ -113,14 +113,16 @@ impl Surface {
                 best = (label, weight);
             }
         }
-        (best.0, best.1 / votes.iter().sum::<f32>().max(f32::MIN_POSITIVE))
+        let total = votes.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        let quiet = votes.get(usize::from(self.benign)).copied().unwrap_or(0.0);
+        (best.0, best.1 / total, (total - quiet) / total)
     }
 
-    /// The score of the attack that a flow at this place would be alerted on as, if it would be.
+    /// The attack labels' share of the votes, if a flow at this place would be alerted on.
     pub(super) fn alerts(&self, place: &[f32]) -> Option<f32> {
-        let (label, score) = self.vote(place);
+        let (label, _, attack) = self.vote(place);
         let threshold = self.thresholds.get(usize::from(label)).copied().unwrap_or(f32::INFINITY);
-        (label != self.benign && score >= threshold).then_some(score)
+        (label != self.benign && attack >= threshold).then_some(attack)
     }
 }
 
@@ -140,9 +142,10 @@ mod tests {
             let row: Vec<f64> = model.features().iter().map(|_| (random.unit() * 12.0).exp2() - 1.0).collect();
             model.transform().apply(&row, &mut point);
             let verdict = classifier.classify_row(&row);
-            let (label, score) = surface.vote(&point);
+            let (label, score, attack) = surface.vote(&point);
             assert_eq!(label, verdict.label.0);
             assert!((score - verdict.score).abs() < 1e-5, "{score} and {}", verdict.score);
+            assert!((attack - verdict.attack).abs() < 1e-5, "{attack} and {}", verdict.attack);
             assert_eq!(surface.alerts(&point).is_some(), model.predicts_attack(&verdict));
             attacks += usize::from(surface.alerts(&point).is_some());
         }
