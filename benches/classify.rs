@@ -152,6 +152,7 @@ impl Case {
                 metric: Metric::L2,
                 weighting: Weighting::Distance,
                 kept: Kept::Centroids,
+                unknown: None,
                 points,
                 point_labels,
             }),

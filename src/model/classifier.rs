@@ -82,7 +82,7 @@ impl<'m> Classifier<'m> {
         let opinion = engine.ask(&scratch.point, &mut scratch.votes);
         let (label, score) = opinion.label.unwrap_or((model.benign_label, 0.0));
         let novelty = opinion.benign.map_or(0.0, |benign| benign.distance);
-        let attack = attack_share(&scratch.votes, model.benign_label);
+        let attack = attack_share(&scratch.votes, model.benign_label, opinion.unknown);
         let verdict = Verdict { label, score, attack, novelty, novel: novelty > model.novelty_threshold() };
         Known { verdict, non_finite, benign: opinion.benign.map(|benign| benign.row) }
     }
@@ -133,11 +133,11 @@ impl<'m> Classifier<'m> {
     }
 }
 
-/// The share of votes that are not for the benign label; 0 without votes.
-fn attack_share(votes: &[f32], benign: LabelId) -> f32 {
-    let total: f32 = votes.iter().sum();
+/// The share of votes that are for attacks, those for the unknown counted; 0 without votes.
+fn attack_share(votes: &[f32], benign: LabelId, unknown: f32) -> f32 {
+    let known: f32 = votes.iter().sum();
     let quiet = votes.get(usize::from(benign.0)).copied().unwrap_or(0.0);
-    if total > 0.0 { ((total - quiet) / total).clamp(0.0, 1.0) } else { 0.0 }
+    if known > 0.0 { ((known - quiet) / (known + unknown)).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
             prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             prop_assert!((shares[usize::from(verdict.label.0)] - f64::from(verdict.score)).abs() < 1e-6);
             let benign = model.label_named("benign").expect("a label");
-            prop_assert!((1.0 - shares[usize::from(benign.0)] - f64::from(verdict.attack)).abs() < 1e-6);
+            prop_assert!(f64::from(verdict.attack) <= 1.0 - shares[usize::from(benign.0)] + 1e-6, "the unknown votes for no attack");
             prop_assert!(shares.iter().all(|&share| share <= f64::from(verdict.score) + 1e-6));
         }
 

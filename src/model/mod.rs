@@ -52,8 +52,8 @@ pub struct Verdict {
     pub label: LabelId,
     /// That class's share of the votes, 0 to 1.
     pub score: f32,
-    /// All attack labels' share of the votes, 0 to 1: what alerts go by, for attacks that are hard to tell from each other are attacks all the
-    /// same.
+    /// All attack labels' share of the votes, those for the unknown counted, 0 to 1: what alerts go by. Attacks that are hard to tell from each
+    /// other are attacks all the same, and what is far from everything known is none for being less far from one.
     pub attack: f32,
     /// Distance to the nearest benign point, in the transformed space.
     pub novelty: f32,

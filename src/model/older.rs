@@ -62,6 +62,7 @@ impl PartsV1 {
                 metric: Metric::L2,
                 weighting: Weighting::Distance,
                 kept: Kept::Centroids,
+                unknown: None,
                 points: self.points,
                 point_labels: self.point_labels,
             }),

@@ -394,6 +394,7 @@ pub(super) mod tests {
                 metric: Metric::L2,
                 weighting: Weighting::Distance,
                 kept: Kept::Centroids,
+                unknown: None,
                 points: vec![
                     vec![0.0, 0.0, 0.0, 0.0],
                     vec![0.1, 0.0, 0.1, 0.0],
@@ -454,7 +455,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 35] = [
+        let cases: [(&str, Change); 36] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -477,6 +478,7 @@ pub(super) mod tests {
             ("`alert_thresholds`: 1 for 2", |p| p.alert_thresholds.truncate(1)),
             ("`alert_thresholds`", |p| p.alert_thresholds[1] = 1.5),
             ("`novelty.threshold`", |p| p.novelty.threshold = -1.0),
+            ("`unknown`", |p| knn(p).unknown = Some(0.0)),
             ("`k`: 0", |p| knn(p).k = 0),
             ("`k`: 7", |p| knn(p).k = 7),
             ("`transform.fill`", |p| p.transform.fill.truncate(1)),

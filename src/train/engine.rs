@@ -153,7 +153,7 @@ impl KnnSpec {
             }),
         };
         let Self { k, metric, weighting, kept } = *self;
-        KnnParts { k: k.min(points.len()), metric, weighting, kept, points, point_labels }
+        KnnParts { k: k.min(points.len()), metric, weighting, kept, unknown: None, points, point_labels }
     }
 }
 

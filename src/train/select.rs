@@ -213,9 +213,9 @@ fn variance(values: &[f64]) -> f64 {
 /// Bins for mutual information: more would find chance in small classes.
 const INFORMATION_BINS: usize = 20;
 /// Rows that the ranking trees see at most, evenly taken.
-const TREE_ROWS: usize = 20_000;
+const TREE_ROWS: usize = 10_000;
 /// More trees no longer move the ranks of columns that differ.
-const TREES: usize = 64;
+const TREES: usize = 200;
 /// Levels of splits; deeper ones are of few rows.
 const TREE_DEPTH: usize = 12;
 

@@ -22,6 +22,10 @@ pub struct KnnParts {
     pub weighting: Weighting,
     /// What the points are.
     pub kept: Kept,
+    /// The distance at which the unknown votes against an alert, where votes are weighed by distance: far from everything known, a
+    /// little less far from an attack is no reason to alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<f32>,
     /// Coordinates of the points in the transformed space.
     pub points: Vec<Vec<f32>>,
     /// Each point's label: a position in the model's labels.
@@ -69,6 +73,8 @@ pub(super) struct Knn {
     k: usize,
     metric: Metric,
     weighting: Weighting,
+    /// What the unknown weighs.
+    unknown: f32,
     /// What is searched: the points, or their directions where the metric is the cosine.
     points: Array2<f32>,
     labels: Vec<LabelId>,
@@ -87,6 +93,9 @@ impl KnnParts {
         let count = self.points.len();
         if self.k == 0 || self.k > MAX_K || self.k > count {
             return Err(field("k", format!("{} neighbours of {count} points, at most {MAX_K}", self.k)));
+        }
+        if self.unknown.is_some_and(|distance| !(distance.is_finite() && distance > 0.0)) {
+            return Err(field("unknown", "not a distance above 0"));
         }
         if self.point_labels.len() != count {
             return Err(field("point_labels", format!("{} for {count} points", self.point_labels.len())));
@@ -109,6 +118,10 @@ impl KnnParts {
             k: self.k,
             metric: self.metric,
             weighting: self.weighting,
+            unknown: match self.weighting {
+                Weighting::Distance => self.unknown.map_or(0.0, f32::recip),
+                Weighting::Uniform => 0.0,
+            },
             benign: points.select(Axis(0), &benign),
             points,
             labels,
@@ -146,6 +159,13 @@ impl Engine for Knn {
     }
 }
 
+impl Knn {
+    /// What the unknown weighs beside these neighbours: an exact match decides alone.
+    fn unknown(&self, found: &[Neighbour]) -> f32 {
+        if found.first().is_some_and(|nearest| nearest.reduced > 0.0) { self.unknown } else { 0.0 }
+    }
+}
+
 /// Neighbours and novelty by the same points: one search answers both.
 struct Both<'m> {
     engine: &'m Knn,
@@ -163,7 +183,7 @@ impl Ask for Both<'_> {
             let distance = engine.metric.distance(nearest.reduced);
             Some(Benign { row: *engine.benign_rows.get(nearest.row)?, distance })
         });
-        Opinion { label, benign }
+        Opinion { label, unknown: engine.unknown(found), benign }
     }
 }
 
@@ -190,7 +210,8 @@ impl Ask for Apart<'_> {
         if let Some(neighbours) = neighbours {
             neighbours.search(query, engine.k, found);
         }
-        Opinion { label: vote(found, (engine.metric, engine.weighting), votes), benign: benign.nearest(point) }
+        let label = vote(found, (engine.metric, engine.weighting), votes);
+        Opinion { label, unknown: engine.unknown(found), benign: benign.nearest(point) }
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) trait Ask: Send {
 pub(super) struct Opinion {
     /// The label of most votes and its share of them, 0 to 1; `None` where nothing votes.
     pub(super) label: Option<(LabelId, f32)>,
+    /// Votes for nothing that is known; they count where an alert is decided.
+    pub(super) unknown: f32,
     /// The nearest benign point of the reference; `None` for a point of the wrong length.
     pub(super) benign: Option<Benign>,
 }
@@ -152,7 +154,7 @@ impl EngineParts {
 fn opinion(votes: &[f32], benign: Option<Benign>) -> Opinion {
     let total: f32 = votes.iter().sum();
     let label = super::knn::greatest(votes).map(|(label, most)| (label, (most / total).clamp(0.0, 1.0)));
-    Opinion { label, benign }
+    Opinion { label, unknown: 0.0, benign }
 }
 
 /// Shares of labels that add up to 1.

@@ -18,6 +18,8 @@ pub(super) struct Surface {
     pub(super) flows: Vec<u64>,
     /// What far means.
     pub(super) metric: Metric,
+    /// What the unknown weighs.
+    unknown: f32,
     k: usize,
 }
 
@@ -42,6 +44,7 @@ impl Surface {
             thresholds: parts.alert_thresholds.clone(),
             flows: parts.labels.iter().map(|label| parts.provenance.rows.get(label).copied().unwrap_or(0)).collect(),
             metric: knn.metric,
+            unknown: knn.unknown.map_or(0.0, f32::recip),
             k: knn.k,
         })
     }
@@ -115,7 +118,7 @@ impl Surface {
         }
         let total = votes.iter().sum::<f32>().max(f32::MIN_POSITIVE);
         let quiet = votes.get(usize::from(self.benign)).copied().unwrap_or(0.0);
-        (best.0, best.1 / total, (total - quiet) / total)
+        (best.0, best.1 / total, (total - quiet) / (total + if exact { 0.0 } else { self.unknown }))
     }
 
     /// The attack labels' share of the votes, if a flow at this place would be alerted on.
