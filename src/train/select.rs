@@ -215,7 +215,7 @@ const INFORMATION_BINS: usize = 20;
 /// Rows that the ranking trees see at most, evenly taken.
 const TREE_ROWS: usize = 10_000;
 /// More trees no longer move the ranks of columns that differ.
-const TREES: usize = 200;
+const TREES: usize = 100;
 /// Levels of splits; deeper ones are of few rows.
 const TREE_DEPTH: usize = 12;
 

@@ -36,7 +36,7 @@ pub struct ForestSpec {
     pub max_depth: usize,
     /// Rows in a leaf, at least.
     pub min_leaf: usize,
-    /// Coordinates that are tried at each split; the square root of all if it is not said.
+    /// Coordinates that are tried at each split; the whole square root of all if it is not said.
     pub coordinates: Option<usize>,
 }
 
@@ -72,8 +72,7 @@ pub(super) fn tree(sample: Sample<'_>, spec: TreeSpec) -> Grown {
 pub(super) fn forest(sample: Sample<'_>, spec: ForestSpec, seed: u64) -> Vec<Grown> {
     let rows = sample.points.len();
     let dimensions = sample.points.first().map_or(0, |point| point.len());
-    let tried =
-        spec.coordinates.unwrap_or_else(|| (dimensions as f64).sqrt().round() as usize).clamp(1, dimensions.max(1));
+    let tried = spec.coordinates.unwrap_or_else(|| (dimensions as f64).sqrt() as usize).clamp(1, dimensions.max(1));
     let of = TreeSpec { max_depth: spec.max_depth, min_leaf: spec.min_leaf };
     let one = |number: usize| {
         // A stream of its own for each tree: more trees leave the first ones as they are.
