@@ -2,7 +2,7 @@
 //!
 //! [`learn`] takes the first part of a [`Baseline`] for benign and judges itself by the last. Points go where the model alarms or
 //! finds flows novel; what it knows already needs none. A flow that the model calls hostile for certain is refused
-//! ([`guard`]), and a point that would silence an attack's own surroundings is not added. Analysts' verdicts on single flows
+//! (`guard`), and a point that would silence an attack's own surroundings is not added. Analysts' verdicts on single flows
 //! ([`Case`]) are learnt the same way, but unguarded: a person has looked. No files, no clock.
 
 mod baseline;

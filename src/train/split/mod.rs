@@ -1,6 +1,6 @@
 //! Which rows a fit sees and which it is measured on: five kinds of split, each as one part held back or as several in turn.
 //!
-//! A kind only says which rows are held back together ([`SplitSpec::split`]); [`fold`] makes the two sides of each [`Fold`] of that, and
+//! A kind only says which rows are held back together ([`SplitSpec::split`]); `fold` makes the two sides of each [`Fold`] of that, and
 //! takes care that no row stands on both, neither by number nor by value. Nothing else makes a fold.
 
 mod deal;
