@@ -107,6 +107,7 @@ STAGES = {"benign": "benign", "recon": "recon", "exploit": "exploit", "node-red-
 COLUMNS = [
     "Fwd Packet Length Std", "Down/Up Ratio", "Fwd Packet Length Mean", "Total Length of Fwd Packet", "Bwd Packet Length Max",
     "Fwd Packets/s", "FIN Flag Count", "Total Bwd packets", "Fwd PSH Flags", "SYN Flag Count", "Flow IAT Min", "Flow Bytes/s",
+    "Fwd Packet Length Max",
 ]
 
 
