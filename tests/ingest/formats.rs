@@ -17,7 +17,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Made-up flows as text cells: twelve features, then the label; benign and reconnaissance.
+/// Made-up flows as text cells: the default features, then the label; benign and reconnaissance.
 pub(crate) fn rows() -> Vec<Vec<String>> {
     let mut state = 7_u64;
     let mut noise = move |spread: u64| {

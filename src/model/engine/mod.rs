@@ -100,7 +100,7 @@ impl EngineParts {
             Self::Knn(parts) => Box::new(parts.build(frame)?),
             Self::Tree(tree) => Box::new(trees::Trees::build(std::slice::from_ref(tree), frame)?),
             Self::Forest(forest) => Box::new(trees::Trees::build(forest, frame)?),
-            Self::Majority(parts) => Box::new(parts.build(frame)?),
+            Self::Majority(parts) => Box::new(trees::Trees::build(&[parts.as_tree()], frame)?),
         })
     }
 

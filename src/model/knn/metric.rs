@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::nearest::squared_distance;
+use super::nearest::{absolute_distance, squared_distance};
 
 /// A distance between points of the transformed space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,22 +84,6 @@ impl Weighting {
             Self::Uniform => "uniform",
         }
     }
-}
-
-/// Sum of the absolute differences of two points of the same length, in eight running sums like [`squared_distance`].
-fn absolute_distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a_chunks, a_rest) = a.as_chunks::<8>();
-    let (b_chunks, b_rest) = b.as_chunks::<8>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b).abs();
-        }
-    }
-    for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += (a - b).abs();
-    }
-    sums.iter().sum()
 }
 
 /// Writes a point's direction: the point at length 1, and two more coordinates that keep points without a length at distance 1

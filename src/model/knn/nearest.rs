@@ -61,21 +61,33 @@ impl<'a> Nearest<'a> {
 }
 
 /// Squared Euclidean distance of two points of the same length.
+#[inline(always)]
+pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    summed(a, b, |apart| apart * apart)
+}
+
+/// Sum of the absolute differences of two points of the same length.
+#[inline(always)]
+pub(super) fn absolute_distance(a: &[f32], b: &[f32]) -> f32 {
+    summed(a, b, f32::abs)
+}
+
+/// A term of each difference, summed.
 ///
 /// Eight running sums in a fixed order, so that the compiler can use vector registers and every machine gets the same
 /// bits.
 #[inline(always)]
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+fn summed(a: &[f32], b: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; 8];
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();
     for (a, b) in a_chunks.iter().zip(b_chunks) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
+            *sum += term(a - b);
         }
     }
     for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += (a - b) * (a - b);
+        *sum += term(a - b);
     }
     sums.iter().sum()
 }
