@@ -80,7 +80,7 @@ fn classify_flows(bencher: Bencher<'_, '_>, input: &str) {
     let mut detector = Detector::new(&model, Profile::Standard);
     bencher
         .counter(ItemsCount::new(flows.len()))
-        .bench_local(|| flows.iter().filter(|flow| detector.ended(flow).0.novel).count());
+        .bench_local(|| flows.iter().filter(|flow| detector.ended(flow).novel).count());
 }
 
 /// The whole of `replay` but its alerts: file, packets, table, features, verdicts.

@@ -24,7 +24,7 @@ impl Stage for Judge<'_> {
     type Item = (Same, Verdict);
 
     fn ended(&mut self, record: &FlowRecord) -> Option<Self::Item> {
-        let (verdict, _) = self.detector.ended(record);
+        let verdict = self.detector.ended(record);
         let state = &record.state;
         let sums =
             [state.forward.packets.into(), state.backward.packets.into(), state.forward.bytes, state.backward.bytes];

@@ -7,6 +7,7 @@
 //! is blind until [`LiveCapture::try_reopen`] finds it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::group::Group;
 use super::handle::{Handle, RETIREMENT_SLACK};
@@ -24,6 +25,8 @@ pub struct LiveCapture {
     /// It has been open before: opening it now is opening it again.
     lost: bool,
     tally: Tally,
+    /// The last read took as much as a wake-up is worth: the next has a rest before it asks for more.
+    busy: bool,
     /// Its place among several captures of the same interface.
     place: Option<Place>,
 }
@@ -76,7 +79,7 @@ impl LiveCapture {
     /// Bad settings.
     pub fn blind(settings: LiveSettings) -> Result<Self, LiveError> {
         settings.check()?;
-        Ok(Self { settings, handle: None, lost: false, tally: Tally::default(), place: None })
+        Ok(Self { settings, handle: None, lost: false, tally: Tally::default(), busy: false, place: None })
     }
 
     /// What it was opened with.
@@ -189,10 +192,15 @@ impl PacketSource for LiveCapture {
             self.pick_up();
             return Ok(Progress::Idle);
         };
-        let read = match handle.take(max, &mut deliver) {
-            Ok(0) => handle.wait(timeout).and_then(|()| handle.take(max, &mut deliver)),
-            read => read,
-        };
+        let mut read = handle.take(max, &mut deliver);
+        if read == Ok(0) && std::mem::take(&mut self.busy) {
+            // Blocks fill faster than a thread wakes: several at a time cost one wake-up.
+            std::thread::sleep(rest(&self.settings));
+            read = handle.take(max, &mut deliver);
+        }
+        if read == Ok(0) {
+            read = handle.wait(timeout).and_then(|()| handle.take(max, &mut deliver));
+        }
         match read {
             Ok(0) if self.place.as_ref().is_some_and(|place| place.group.is_broken()) => {
                 Err(self.lose("another worker has lost it".to_owned()))
@@ -200,9 +208,20 @@ impl PacketSource for LiveCapture {
             Ok(0) => Ok(Progress::Idle),
             Ok(frames) => {
                 self.tally.delivered(frames);
+                self.busy = frames >= BUSY;
                 Ok(Progress::Delivered)
             }
             Err(reason) => Err(self.lose(reason)),
         }
     }
 }
+
+/// How long a busy capture lets its ring fill before it looks again: as long as the fastest traffic takes to fill an eighth.
+fn rest(settings: &LiveSettings) -> Duration {
+    Duration::from_micros(u64::from(settings.buffer_bytes / 8 / FASTEST_FILL)).min(settings.block_timeout)
+}
+
+/// Frames of a read after which more are expected soon: a part of a block of 256 KiB.
+const BUSY: u64 = 128;
+/// Bytes of the ring that a microsecond fills at most: over five million packets a second of 256 bytes and their headers.
+const FASTEST_FILL: u32 = 2_000;

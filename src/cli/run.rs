@@ -74,7 +74,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "BYTES")]
     snaplen: Option<String>,
 
-    /// Kernel memory for the packets of each interface, over all workers [default: 64MiB]
+    /// Kernel memory for the packets of each interface, over all workers [default: 32MiB]
     #[arg(long, value_name = "SIZE")]
     buffer: Option<String>,
 

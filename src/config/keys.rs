@@ -130,7 +130,7 @@ pub static KEYS: &[Key] = &[
     Key {
         path: "capture.buffer",
         form: Form::Bytes { min: 1 << 20, max: 4 << 30 },
-        default: "64MiB",
+        default: "32MiB",
         about: "Kernel memory for packets that wait, for each interface, divided among its workers. More rides out longer bursts.",
     },
     Key {

@@ -239,7 +239,7 @@ mod tests {
             interfaces: vec![],
             exclude: vec![],
             filter: None,
-            buffer: 64 << 20,
+            buffer: 32 << 20,
             snaplen: 256,
             promiscuous: false,
             block_timeout: Micros::from_millis(50),

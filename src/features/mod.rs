@@ -41,16 +41,23 @@ pub struct FeatureVector {
 /// Computes every feature of a flow.
 #[must_use]
 pub fn extract(record: &FlowRecord, profile: Profile) -> FeatureVector {
-    let mut row = FeatureVector { values: [0.0; FEATURE_COUNT], undefined: 0 };
+    let mut row = FeatureVector::EMPTY;
+    extract_into(&mut row, record, profile);
+    row
+}
+
+/// The same into a vector that was used before: all of it is written anew.
+pub fn extract_into(row: &mut FeatureVector, record: &FlowRecord, profile: Profile) {
+    *row = FeatureVector::EMPTY;
     let state = &record.state;
-    counts::fill(&mut row, state, profile);
-    lengths::fill(&mut row, state);
-    gaps::fill(&mut row, state, profile);
-    rates::fill(&mut row, state, profile);
-    bulk::fill(&mut row, state, profile);
-    subflow::fill(&mut row, state, profile);
-    window::fill(&mut row, state, profile);
-    activity::fill(&mut row, state, profile);
+    counts::fill(row, state, profile);
+    lengths::fill(row, state);
+    gaps::fill(row, state, profile);
+    rates::fill(row, state, profile);
+    bulk::fill(row, state, profile);
+    subflow::fill(row, state, profile);
+    window::fill(row, state, profile);
+    activity::fill(row, state, profile);
     row.set_whole(
         schema::column::TOTAL_TCP_FLOW_TIME,
         if record.tuple.protocol == crate::packet::protocol::TCP {
@@ -59,10 +66,12 @@ pub fn extract(record: &FlowRecord, profile: Profile) -> FeatureVector {
             0
         },
     );
-    row
 }
 
 impl FeatureVector {
+    /// Zeros, all defined.
+    pub const EMPTY: Self = Self { values: [0.0; FEATURE_COUNT], undefined: 0 };
+
     /// The value of one feature.
     #[must_use]
     pub fn get(&self, id: FeatureId) -> f64 {

@@ -17,6 +17,8 @@ use crate::time::Micros;
 pub struct Detector<'m> {
     classifier: Classifier<'m>,
     profile: Profile,
+    /// Of the flow that was asked about last: written in place, for a vector is ten cache lines to hand around.
+    features: FeatureVector,
     verdicts: Verdicts,
 }
 
@@ -35,25 +37,32 @@ impl<'m> Detector<'m> {
     /// A detector that asks this model about flows of this profile.
     #[must_use]
     pub fn new(model: &'m Model, profile: Profile) -> Self {
-        Self { classifier: model.classifier(), profile, verdicts: Verdicts::new(model.labels().len()) }
+        let verdicts = Verdicts::new(model.labels().len());
+        Self { classifier: model.classifier(), profile, features: FeatureVector::EMPTY, verdicts }
     }
 
-    /// The verdict on a flow that has ended, which is counted, and the features that it rests on.
-    pub fn ended(&mut self, record: &FlowRecord) -> (Verdict, FeatureVector) {
-        let (verdict, features) = self.open(record);
+    /// The verdict on a flow that has ended, which is counted.
+    pub fn ended(&mut self, record: &FlowRecord) -> Verdict {
+        let verdict = self.open(record);
         self.verdicts.count(&verdict);
-        (verdict, features)
+        verdict
     }
 
     /// The verdict on a flow that is still open.
-    pub fn open(&mut self, record: &FlowRecord) -> (Verdict, FeatureVector) {
-        let features = features::extract(record, self.profile);
-        (self.classifier.classify(&features), features)
+    pub fn open(&mut self, record: &FlowRecord) -> Verdict {
+        features::extract_into(&mut self.features, record, self.profile);
+        self.classifier.classify(&self.features)
     }
 
-    /// The features that tell a flow most from benign ones, greatest first.
-    pub fn telling(&mut self, features: &FeatureVector) -> Vec<Telling> {
-        self.classifier.explain(features).into_iter().flatten().collect()
+    /// The features that the last verdict rests on.
+    #[must_use]
+    pub const fn features(&self) -> &FeatureVector {
+        &self.features
+    }
+
+    /// Which of those tell the flow most from benign ones, greatest first.
+    pub fn telling(&mut self) -> Vec<Telling> {
+        self.classifier.explain(&self.features).into_iter().flatten().collect()
     }
 
     /// What was counted so far.
@@ -101,8 +110,8 @@ impl<'m> Judge<'m> {
         self.detector.verdicts()
     }
 
-    fn pass_on(&mut self, flow: FlowFacts, verdict: Verdict, features: &FeatureVector) -> Judged {
-        Judged { flow, verdict, telling: self.detector.telling(features) }
+    fn pass_on(&mut self, flow: FlowFacts, verdict: Verdict) -> Judged {
+        Judged { flow, verdict, telling: self.detector.telling() }
     }
 }
 
@@ -111,16 +120,16 @@ impl Stage for Judge<'_> {
 
     fn ended(&mut self, record: &FlowRecord) -> Option<Passed> {
         let flow = record.facts();
-        let (verdict, features) = self.detector.ended(record);
+        let verdict = self.detector.ended(record);
         let was_told = self.told_early.remove(&(flow.key(), flow.start, flow.part));
         let judgement = self.policy.judge(&verdict);
         let is_told = was_told || matches!(judgement, Judgement::Predicted(_));
         self.novel += u64::from(!is_told && judgement == Judgement::Novel);
-        let judged = is_told.then(|| self.pass_on(flow, verdict, &features));
+        let judged = is_told.then(|| self.pass_on(flow, verdict));
         let line = self.logs_flows.then(|| {
             let mut line = Vec::new();
-            let model = self.detector.classifier.model();
-            flow_log::write_line(&mut line, record, &features, self.detector.profile, model, &verdict);
+            let Detector { classifier, profile, features, .. } = &self.detector;
+            flow_log::write_line(&mut line, record, features, *profile, classifier.model(), &verdict);
             line
         });
         (judged.is_some() || line.is_some()).then_some(Passed { judged, line })
@@ -128,11 +137,11 @@ impl Stage for Judge<'_> {
 
     fn early(&mut self, record: &FlowRecord) -> Option<Passed> {
         let flow = record.facts_while_open();
-        let (verdict, features) = self.detector.open(record);
+        let verdict = self.detector.open(record);
         if !matches!(self.policy.judge(&verdict), Judgement::Predicted(_)) {
             return None;
         }
         self.told_early.insert((flow.key(), flow.start, flow.part));
-        Some(Passed { judged: Some(self.pass_on(flow, verdict, &features)), line: None })
+        Some(Passed { judged: Some(self.pass_on(flow, verdict)), line: None })
     }
 }

@@ -10,7 +10,7 @@ use super::events::{EventsOut, Told};
 use super::worker::PUBLISH_MILLIS;
 use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
-use crate::features::{FeatureVector, Profile};
+use crate::features::Profile;
 use crate::flow::FlowRecord;
 use crate::model::{LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, Outcome, Taken};
@@ -123,36 +123,37 @@ impl<'m> Judging<'m> {
         let mut began = instant();
         for Told { record, is_end } in batch {
             let is_end = *is_end;
-            let (verdict, features) = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
+            let verdict = if is_end { self.detector.ended(record) } else { self.detector.open(record) };
             let ended = instant();
             self.durations.observe((ended - began).as_secs_f64());
             began = ended;
-            if self.tell(record, is_end, verdict, &features) {
+            if self.tell(record, is_end, verdict) {
                 began = instant();
             }
         }
     }
 
     /// Books a verdict and tells of it where that is due; whether that took long.
-    fn tell(&mut self, record: &FlowRecord, is_end: bool, verdict: Verdict, features: &FeatureVector) -> bool {
+    fn tell(&mut self, record: &FlowRecord, is_end: bool, verdict: Verdict) -> bool {
         if is_end {
             self.distances.observe(verdict.novelty.into());
-            self.log(record, features, &verdict);
+            self.log(record, &verdict);
         }
         let is_attack = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
         let flow = if is_end { record.facts() } else { record.facts_while_open() };
         let interface = self.interfaces.get(usize::from(flow.interface)).unwrap_or(&self.nowhere);
         // What tells an attack is looked for only where a line is written.
         let Self { alerting, detector, .. } = self;
-        let taken = alerting.take(&flow, &verdict, interface, || detector.telling(features));
+        let taken = alerting.take(&flow, &verdict, interface, || detector.telling());
         if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
             self.flush();
         }
         is_attack || self.flow_log.is_some()
     }
 
-    fn log(&mut self, record: &FlowRecord, features: &FeatureVector, verdict: &Verdict) {
+    fn log(&mut self, record: &FlowRecord, verdict: &Verdict) {
         if let Some(log) = &mut self.flow_log {
+            let features = self.detector.features();
             log.push(|line| flow_log::write_line(line, record, features, self.profile, self.model, verdict));
             if log.pending() >= LINES {
                 self.log_lines_lost = self.log_lines_lost.saturating_add(log.flush().lost as u64);
