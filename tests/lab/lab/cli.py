@@ -1,0 +1,144 @@
+"""The command line: run, list, check, clean, packages, and `node`, which is a run from the inside."""
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from . import ROOT, LabError, node, parts as parts_module, report, runner, scenario as scenario_module
+from .plan import load_topology
+
+
+def main():
+    options = parser().parse_args()
+    try:
+        return options.act(options) or 0
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as signal:
+        print(f"interrupted ({signal or 'SIGINT'}): nothing is left", file=sys.stderr)
+        return 130
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="lab.py", description="Labelled traffic from real programs in network namespaces.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, act, text):
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(act=act)
+        return one
+
+    run = command("run", do_run, "play scenarios; leave captures, rules.yaml, labelled flows and a report")
+    run.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="these alone (default: all)")
+    run.add_argument("--half", choices=scenario_module.HALVES, help="runs of this half alone")
+    run.add_argument("--variant", type=int, help="this variant of each half alone, from 1")
+    run.add_argument("--out", type=Path, default=ROOT / "target" / "lab", help="where results go (default: target/lab)")
+    run.add_argument("--jobs", type=int, default=default_jobs(), help="runs at a time (default: %(default)s, by this machine's cores)")
+    run.add_argument("--seed", type=int, help="another seed than topology.yaml's")
+    run.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary that labels (default: FLOWSHRIKE, target/)")
+    listed = command("list", do_list, "list scenarios with labels and variants")
+    listed.add_argument("--runs", action="store_true", help="a line for each run")
+    command("check", do_check, "read everything, draw everything, run nothing")
+    packages = command("packages", do_packages, "print the Debian packages that scenarios need, one a line")
+    packages.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="of these alone (default: all)")
+    packages.add_argument("--npm", action="store_true", help="the npm packages instead")
+    clean = command("clean", do_clean, "remove what a killed lab left")
+    clean.add_argument("--out", type=Path, default=ROOT / "target" / "lab", help="where it worked (default: target/lab)")
+    inside = command("node", do_node, "a run from the inside: started by `run`, in namespaces of its own")
+    inside.add_argument("scenario")
+    inside.add_argument("half")
+    inside.add_argument("variant", type=int)
+    inside.add_argument("folder", type=Path)
+    inside.add_argument("--seed", type=int)
+    return top
+
+
+def load():
+    parts = parts_module.load_all()
+    return parts, scenario_module.load_all(parts), load_topology()
+
+
+def chosen(scenarios, names):
+    for name in names:
+        if name not in scenarios:
+            raise LabError(f"no scenario is called {name}; `lab.py list` shows them")
+    return [scenarios[name] for name in names] if names else list(scenarios.values())
+
+
+def runs_of(scenarios, topology, halves, seed=None, only=None):
+    return [scenario_module.Run(one, half, variant, topology, seed) for one in scenarios for half in halves
+            for variant in range(len(one.halves.get(half, []))) if only is None or variant == only - 1]
+
+
+def do_run(options):
+    if os.geteuid():
+        raise LabError("the lab makes network namespaces: run it as root")
+    begun = time.monotonic()
+    _, scenarios, topology = load()
+    halves = [options.half] if options.half else scenario_module.HALVES
+    runs = runs_of(chosen(scenarios, options.scenarios), topology, halves, options.seed, options.variant)
+    if not runs:
+        raise LabError("nothing to run: no scenario has such a half or variant")
+    flowshrike = find_flowshrike(options.flowshrike)
+    out = options.out.resolve()
+    results = runner.play(runs, out, options.jobs, seed_arguments(options.seed))
+    complaints = report.make(runs, results, out, flowshrike)
+    print(f"\n{len(runs)} runs in {time.monotonic() - begun:.0f} s, {options.jobs} at a time; results in {out}", file=sys.stderr)
+    for complaint in complaints:
+        print(f"error: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def do_list(options):
+    _, scenarios, topology = load()
+    for one in scenarios.values():
+        halves = ", ".join(f"{half} {len(variants)}" for half, variants in one.halves.items())
+        print(f"{one.name:<28} {one.label:<24} {halves:<28} {one.summary}")
+        if options.runs:
+            for run in runs_of([one], topology, one.halves):
+                print(f"    {run.id}: {', '.join(f'{key}={value}' for key, value in run.drawn.items())}")
+
+
+def do_check(_):
+    parts, scenarios, topology = load()
+    count = sum(len(runs_of([one], topology, one.halves)) for one in scenarios.values())
+    print(f"{len(scenarios)} scenarios, {count} runs, {len(parts)} parts: all can be read and drawn", file=sys.stderr)
+
+
+def do_packages(options):
+    parts, scenarios, _ = load()
+    for one in sorted({package for item in chosen(scenarios, options.scenarios) for package in
+                       (item.all_npm(parts) if options.npm else item.all_packages(parts) | CORE_PACKAGES)}):
+        print(one)
+
+
+def do_clean(options):
+    for path in runner.clean(options.out):
+        print(f"removed {path}", file=sys.stderr)
+
+
+def do_node(options):
+    _, scenarios, topology = load()
+    run = scenario_module.Run(scenarios[options.scenario], options.half, options.variant, topology, options.seed)
+    return node.main(run, options.folder)
+
+
+def seed_arguments(seed):
+    return [] if seed is None else ["--seed", str(seed)]
+
+
+def default_jobs():
+    return 2 * (os.cpu_count() or 1)
+
+
+def find_flowshrike(given):
+    places = [Path(given)] if given else [ROOT / "target" / kind / "flowshrike" for kind in ("release", "debug")]
+    for place in places:
+        if place.exists():
+            return str(place.resolve())
+    raise LabError(f"no flowshrike at {' or '.join(map(str, places))}: build it, or name it by FLOWSHRIKE")
+
+
+CORE_PACKAGES = {"iproute2", "ethtool", "tcpdump", "util-linux", "python3", "python3-yaml", "dnsmasq-base"}
