@@ -9,9 +9,9 @@ cd "$(dirname "$0")/.."
 
 command=${1:?usage: lab.sh run [SCENARIO...] | smoke}
 shift
-scenarios=()
-if [[ "$command" == run ]]; then scenarios=("$@"); fi
-.ci/setup.sh lab "${scenarios[@]}"
+needed=(--smoke)
+if [[ "$command" == run ]]; then needed=("$@"); fi
+.ci/setup.sh lab "${needed[@]}"
 if [[ -z "${FLOWSHRIKE:-}" ]]; then
     .ci/setup.sh build
     cargo build --release --locked

@@ -1,11 +1,12 @@
-"""The command line: run, list, check, clean, packages, and `node`, which is a run from the inside."""
+"""The command line: run, smoke, list, check, clean, packages, and `node`, which is a run from the inside."""
 import argparse
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
-from . import ROOT, LabError, node, parts as parts_module, report, runner, scenario as scenario_module
+from . import ROOT, LabError, node, parts as parts_module, report, runner, scenario as scenario_module, watch
 from .plan import load_topology
 
 
@@ -34,15 +35,22 @@ def parser():
     run.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="these alone (default: all)")
     run.add_argument("--half", choices=scenario_module.HALVES, help="runs of this half alone")
     run.add_argument("--variant", type=int, help="this variant of each half alone, from 1")
-    run.add_argument("--out", type=Path, default=ROOT / "target" / "lab", help="where results go (default: target/lab)")
-    run.add_argument("--jobs", type=int, default=default_jobs(), help="runs at a time (default: %(default)s, by this machine's cores)")
-    run.add_argument("--seed", type=int, help="another seed than topology.yaml's")
-    run.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary that labels (default: FLOWSHRIKE, target/)")
+    smoke = command("smoke", do_smoke, "play the smoke runs with the daemon looking on; say what it alerts")
+    smoke.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="these alone (default: all that have a smoke variant)")
+    smoke.add_argument("--gate", type=float, metavar="ALERTS", nargs="?", const=1.0,
+                       help="fail if a hostile run has no alert, or more than this per 1,000 benign flows (1 if no number is given)")
+    smoke.add_argument("--model", help="the model that the daemon asks (default: the one in the binary)")
+    for one, where in ((run, "lab"), (smoke, "lab/smoke")):
+        one.add_argument("--out", type=Path, default=ROOT / "target" / where, help=f"where results go (default: target/{where})")
+        one.add_argument("--jobs", type=int, default=default_jobs(), help="runs at a time (default: %(default)s, by this machine's cores)")
+        one.add_argument("--seed", type=int, help="another seed than topology.yaml's")
+        one.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary (default: FLOWSHRIKE, then target/)")
     listed = command("list", do_list, "list scenarios with labels and variants")
     listed.add_argument("--runs", action="store_true", help="a line for each run")
     command("check", do_check, "read everything, draw everything, run nothing")
     packages = command("packages", do_packages, "print the Debian packages that scenarios need, one a line")
     packages.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="of these alone (default: all)")
+    packages.add_argument("--smoke", action="store_true", help="of those that have a smoke variant")
     packages.add_argument("--npm", action="store_true", help="the npm packages instead")
     clean = command("clean", do_clean, "remove what a killed lab left")
     clean.add_argument("--out", type=Path, default=ROOT / "target" / "lab", help="where it worked (default: target/lab)")
@@ -52,6 +60,8 @@ def parser():
     inside.add_argument("variant", type=int)
     inside.add_argument("folder", type=Path)
     inside.add_argument("--seed", type=int)
+    inside.add_argument("--watch", metavar="FLOWSHRIKE", help="the daemon that looks on")
+    inside.add_argument("--model")
     return top
 
 
@@ -73,19 +83,42 @@ def runs_of(scenarios, topology, halves, seed=None, only=None):
 
 
 def do_run(options):
-    if os.geteuid():
-        raise LabError("the lab makes network namespaces: run it as root")
-    begun = time.monotonic()
     _, scenarios, topology = load()
     halves = [options.half] if options.half else scenario_module.HALVES
     runs = runs_of(chosen(scenarios, options.scenarios), topology, halves, options.seed, options.variant)
+    _, complaints = play(runs, options, [])
+    return tell(complaints)
+
+
+def do_smoke(options):
+    _, scenarios, topology = load()
+    runs = runs_of(chosen(scenarios, options.scenarios), topology, ["smoke"], options.seed)
+    more = ["--watch", find_flowshrike(options.flowshrike), *(["--model", str(Path(options.model).resolve())] if options.model else [])]
+    played, complaints = play(runs, options, more)
+    figures = watch.judge(played, options.out.resolve(), "smoke")
+    (options.out / "smoke.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print("\n".join(watch.tell(figures)))
+    if options.gate is not None:
+        complaints += watch.complaints(figures, options.gate)
+    return tell(complaints)
+
+
+def play(runs, options, more):
+    """Plays, labels and reports; returns the runs that went well, and complaints."""
+    if os.geteuid():
+        raise LabError("the lab makes network namespaces: run it as root")
     if not runs:
         raise LabError("nothing to run: no scenario has such a half or variant")
+    begun = time.monotonic()
     flowshrike = find_flowshrike(options.flowshrike)
     out = options.out.resolve()
-    results = runner.play(runs, out, options.jobs, seed_arguments(options.seed))
+    results = runner.play(runs, out, options.jobs, [*seed_arguments(options.seed), *more])
     complaints = report.make(runs, results, out, flowshrike)
     print(f"\n{len(runs)} runs in {time.monotonic() - begun:.0f} s, {options.jobs} at a time; results in {out}", file=sys.stderr)
+    return [run for run in runs if "error" not in results[run.id]], complaints
+
+
+def tell(complaints):
     for complaint in complaints:
         print(f"error: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
@@ -109,7 +142,8 @@ def do_check(_):
 
 def do_packages(options):
     parts, scenarios, _ = load()
-    for one in sorted({package for item in chosen(scenarios, options.scenarios) for package in
+    items = [one for one in chosen(scenarios, options.scenarios) if one.smoke is not None or not options.smoke]
+    for one in sorted({package for item in items for package in
                        (item.all_npm(parts) if options.npm else item.all_packages(parts) | CORE_PACKAGES)}):
         print(one)
 
@@ -122,7 +156,7 @@ def do_clean(options):
 def do_node(options):
     _, scenarios, topology = load()
     run = scenario_module.Run(scenarios[options.scenario], options.half, options.variant, topology, options.seed)
-    return node.main(run, options.folder)
+    return node.main(run, options.folder, watch.Watch(options.watch, options.model) if options.watch else None)
 
 
 def seed_arguments(seed):

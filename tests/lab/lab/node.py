@@ -20,7 +20,7 @@ def main(run, folder, watch=None):
     """Plays a run and leaves capture, logs and result.json in the folder. `watch` is the daemon that looks on, if any."""
     folder = Path(folder)
     try:
-        hide_host([folder, ROOT])
+        hide_host([folder, ROOT, *([Path(watch.flowshrike).parent] if watch else [])])
         result = play(run, folder, watch)
     except LabError as error:
         result = {"error": str(error)}
@@ -38,6 +38,7 @@ def hide_host(kept):
         if Path(covered).is_dir() and not Path(covered).is_symlink():
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777" if "tmp" in covered else "mode=755", "lab", covered], check=True)
     for path, handle in kept:
+        # What lies under one of them is put back.
         if not path.exists():
             path.mkdir(parents=True)
             subprocess.run(["mount", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
@@ -74,7 +75,7 @@ def play(run, folder, watch):
     run.names["probes"] = probes
     ready = time.monotonic()
     capture = Capture(plan.bridge, folder / f"{run.id}.pcap")
-    watcher = watch and watch.start(pods["node"], plan.bridge, folder, logs)
+    watcher = watch and watch.start(pods["node"], plan.bridge, folder, run.id, logs)
     player = steps.Player(run, pods, logs)
     player.play()
     for part, _, program, _, log in servers:
