@@ -41,7 +41,7 @@ def hide_host(kept):
         # What lies under one of them is put back.
         if not path.exists():
             path.mkdir(parents=True)
-            subprocess.run(["mount", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
+            subprocess.run(["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
     topology.SCRATCH.mkdir()
 
 
