@@ -140,7 +140,9 @@ tests() {
     want prometheus prometheus "tests that Prometheus scrapes the daemon"
     want python3 python3 "comparisons with the reference meter"
     if [[ "$(id -u)" != 0 ]]; then
-        say "==> not root: tests that make a network namespace are skipped unless this user may make one"
+        say "==> not root: tests that make a network namespace are skipped unless this user may make one, and those of the traffic lab"
+    elif [[ "$(family)" == debian ]]; then
+        (lab --smoke) || say "==> the traffic lab cannot be set up: its tests are skipped"
     fi
 }
 
@@ -186,6 +188,7 @@ lab() {
         if [[ -e "$folder/.complete" ]]; then continue; fi
         say "==> installing with npm: $package"
         mkdir -p "$folder"
+        if ! have npm; then apt_install npm; fi
         npm install --prefix "$folder" --no-audit --no-fund --loglevel=error "$package" </dev/null >&2 || die "npm cannot install $package; see above"
         touch "$folder/.complete"
     done

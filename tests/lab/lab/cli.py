@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import ROOT, LabError, node, parts as parts_module, report, runner, scenario as scenario_module, watch
+from . import ROOT, LabError, check, node, parts as parts_module, report, runner, scenario as scenario_module, watch
 from .plan import load_topology
 
 
@@ -136,7 +136,13 @@ def do_list(options):
 
 def do_check(_):
     parts, scenarios, topology = load()
-    count = sum(len(runs_of([one], topology, one.halves)) for one in scenarios.values())
+    count = 0
+    for one in scenarios.values():
+        for run in runs_of([one], topology, one.halves):
+            check.run(run, parts)
+            count += 1
+    for note in check.held_out(scenarios.values()):
+        print(f"note: {note}", file=sys.stderr)
     print(f"{len(scenarios)} scenarios, {count} runs, {len(parts)} parts: all can be read and drawn", file=sys.stderr)
 
 

@@ -46,7 +46,7 @@ class Plan:
         numbers = rng.sample(range(2, 250), len(pods) + 1)
         services = rng.sample(range(20, 60000), len(pods) + 1)
         self.pods = {}
-        for name, number, service in zip(["dns", *pods], numbers, services):
+        for name, number, service in zip(["dns", *(name for name in pods if name != "dns")], numbers, services):
             pod = pods.get(name, {})
             outside = pod.get("at") == "outside"
             nets = self.outside_nets if outside else self.pod_nets
