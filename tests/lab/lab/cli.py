@@ -40,8 +40,8 @@ def parser():
     smoke.add_argument("--gate", type=float, metavar="ALERTS", nargs="?", const=1.0,
                        help="fail if a hostile run has no alert, or more than this per 1,000 benign flows (1 if no number is given)")
     smoke.add_argument("--model", help="the model that the daemon asks (default: the one in the binary)")
-    for one, where in ((run, "lab"), (smoke, "lab/smoke")):
-        one.add_argument("--out", type=Path, default=ROOT / "target" / where, help=f"where results go (default: target/{where})")
+    for one, where in ((run, "lab/all, or lab/some if not all is played"), (smoke, "lab/smoke")):
+        one.add_argument("--out", type=Path, help=f"where results go, in place of older ones (default: target/{where})")
         one.add_argument("--jobs", type=int, default=default_jobs(), help="runs at a time (default: %(default)s, by this machine's cores)")
         one.add_argument("--seed", type=int, help="another seed than topology.yaml's")
         one.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary (default: FLOWSHRIKE, then target/)")
@@ -53,7 +53,7 @@ def parser():
     packages.add_argument("--smoke", action="store_true", help="of those that have a smoke variant")
     packages.add_argument("--npm", action="store_true", help="the npm packages instead")
     clean = command("clean", do_clean, "remove what a killed lab left")
-    clean.add_argument("--out", type=Path, default=ROOT / "target" / "lab", help="where it worked (default: target/lab)")
+    clean.add_argument("--out", type=Path, help="where it worked (default: the folders under target/lab)")
     inside = command("node", do_node, "a run from the inside: started by `run`, in namespaces of its own")
     inside.add_argument("scenario")
     inside.add_argument("half")
@@ -86,36 +86,41 @@ def do_run(options):
     _, scenarios, topology = load()
     halves = [options.half] if options.half else scenario_module.HALVES
     runs = runs_of(chosen(scenarios, options.scenarios), topology, halves, options.seed, options.variant)
-    _, complaints = play(runs, options, [])
-    return tell(complaints)
+    all_of_it = not (options.scenarios or options.half or options.variant)
+    return tell(play(runs, options, "all" if all_of_it else "some", [], lambda *_: []))
 
 
 def do_smoke(options):
     _, scenarios, topology = load()
     runs = runs_of(chosen(scenarios, options.scenarios), topology, ["smoke"], options.seed)
     more = ["--watch", find_flowshrike(options.flowshrike), *(["--model", str(Path(options.model).resolve())] if options.model else [])]
-    played, complaints = play(runs, options, more)
-    figures = watch.judge(played, options.out.resolve(), "smoke")
-    (options.out / "smoke.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print("\n".join(watch.tell(figures)))
-    if options.gate is not None:
-        complaints += watch.complaints(figures, options.gate)
-    return tell(complaints)
+
+    def judge(played, results):
+        figures = watch.judge(played, results, "smoke")
+        (results / "smoke.json").write_text(json.dumps(figures, indent=1) + "\n")
+        print("\n".join(watch.tell(figures)))
+        return watch.complaints(figures, options.gate) if options.gate is not None else []
+
+    return tell(play(runs, options, "smoke", more, judge))
 
 
-def play(runs, options, more):
-    """Plays, labels and reports; returns the runs that went well, and complaints."""
+def play(runs, options, folder, more, judge):
+    """Plays, labels, reports and judges what went well; returns complaints."""
     if os.geteuid():
         raise LabError("the lab makes network namespaces: run it as root")
     if not runs:
         raise LabError("nothing to run: no scenario has such a half or variant")
     begun = time.monotonic()
     flowshrike = find_flowshrike(options.flowshrike)
-    out = options.out.resolve()
-    results = runner.play(runs, out, options.jobs, [*seed_arguments(options.seed), *more])
-    complaints = report.make(runs, results, out, flowshrike)
+    out = (options.out or ROOT / "target" / "lab" / folder).resolve()
+    runner.check_out(out)
+    with runner.work_folder(out) as work:
+        results = runner.play(runs, work, options.jobs, [*seed_arguments(options.seed), *more])
+        complaints = report.make(runs, results, work / "results", flowshrike)
+        complaints += judge([run for run in runs if "error" not in results[run.id]], work / "results")
+        runner.publish(work, out)
     print(f"\n{len(runs)} runs in {time.monotonic() - begun:.0f} s, {options.jobs} at a time; results in {out}", file=sys.stderr)
-    return [run for run in runs if "error" not in results[run.id]], complaints
+    return complaints
 
 
 def tell(complaints):
@@ -155,7 +160,8 @@ def do_packages(options):
 
 
 def do_clean(options):
-    for path in runner.clean(options.out):
+    outs = [options.out] if options.out else [ROOT / "target" / "lab" / name for name in ("all", "some", "smoke")]
+    for path in (path for out in outs for path in runner.clean(out)):
         print(f"removed {path}", file=sys.stderr)
 
 
@@ -170,7 +176,8 @@ def seed_arguments(seed):
 
 
 def default_jobs():
-    return 2 * (os.cpu_count() or 1)
+    # Runs mostly wait: eight at a time leave two cores half idle. With many more, building the nodes bends the scenarios' times.
+    return 4 * (os.cpu_count() or 1)
 
 
 def find_flowshrike(given):

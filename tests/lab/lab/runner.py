@@ -3,6 +3,7 @@
 The chain is setpriv, unshare, the run. setpriv's death signal ends unshare when this process dies, however it dies, and unshare's
 ends the run, which is the first process of its pid namespace: so the kernel ends everything in it.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -57,11 +58,24 @@ def bound(run):
     return total
 
 
-def play(runs, out, jobs, arguments=()):
-    """Plays all runs, at most `jobs` at once. Returns results by run id; captures and logs are then under `out`."""
-    work = make_work(out)
-    waiting, active, results = list(runs), [], {}
+@contextlib.contextmanager
+def work_folder(out):
+    """A folder under `out` for what is not finished, with this process in its name: gone at the end, whatever the end."""
+    clean(out)
+    work = out / f".work-{os.getpid()}"
     old = {number: signal.signal(number, interrupted) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        (work / "results").mkdir(parents=True)
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def play(runs, work, jobs, arguments=()):
+    """Plays all runs, at most `jobs` at once, the longest first. Captures and logs are then under results/. Returns results by run id."""
+    waiting, active, results = sorted(runs, key=bound, reverse=True), [], {}
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
@@ -70,40 +84,50 @@ def play(runs, out, jobs, arguments=()):
                 result = job.poll()
                 if result is not None:
                     active.remove(job)
-                    keep(job, result, out)
+                    keep(job, result, work / "results")
                     results[job.run.id] = result
                     say(job, result, len(results), len(runs))
             time.sleep(0.05)
     finally:
         for job in active:
             job.kill()
-        shutil.rmtree(work, ignore_errors=True)
-        for number, handler in old.items():
-            signal.signal(number, handler)
-    return results
+    return {run.id: results[run.id] for run in runs}
+
+
+def publish(work, out):
+    """Puts whole results in the place of older ones."""
+    for path in results_in(out):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (work / "results").iterdir():
+        shutil.move(path, out / path.name)
+
+
+def check_out(out):
+    """Complains about a folder whose files are not the lab's: older results are removed when new ones are there."""
+    if results_in(out) and not (out / "report.json").exists():
+        raise LabError(f"{out} holds {results_in(out)[0].name}, but no report of the lab: give --out a folder of its own")
+
+
+def results_in(out):
+    names = ("captures", "logs", "rules*.yaml", "label-*.json", "train.csv", "test.csv", "smoke.csv", "smoke.json", "report.json")
+    return [path for name in names for path in out.glob(name)]
 
 
 def interrupted(number, _):
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def keep(job, result, out):
-    """Moves what a run left to its place; of a failed run the logs alone."""
+def keep(job, result, results):
+    """Moves what a run left to the results; of a failed run the logs alone."""
     job.log.close()
     run = job.run
     result["wall"] = round(time.monotonic() - job.begun, 2)
-    logs = out / "logs" / run.id
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.parent.mkdir(parents=True, exist_ok=True)
-    if (job.folder / "logs").exists():
-        shutil.move(job.folder / "logs", logs)
-    else:
-        logs.mkdir()
-    shutil.move(job.folder / "lab.log", logs / "lab.log")
-    captures = out / "captures" / run.half
+    logs = results / "logs" / run.id
+    logs.mkdir(parents=True)
+    for path in [*job.folder.glob("logs/*"), job.folder / "lab.log"]:
+        shutil.move(path, logs / path.name)
+    captures = results / "captures" / run.half
     captures.mkdir(parents=True, exist_ok=True)
-    for path in captures.glob(f"{run.id}.*"):
-        path.unlink()
     if "error" not in result:
         for path in job.folder.glob(f"{run.id}.*"):
             shutil.move(path, captures / path.name)
@@ -117,14 +141,6 @@ def say(job, result, done, total):
         seconds = result["seconds"]
         print(f"[{done}/{total}] {job.run.id}: {result['packets']} packets; node {seconds['node']} s, servers {seconds['servers']} s, "
               f"traffic {seconds['traffic']} s", file=sys.stderr)
-
-
-def make_work(out):
-    """A folder for what is not finished, with the process it belongs to in its name."""
-    clean(out)
-    work = out / f".work-{os.getpid()}"
-    work.mkdir(parents=True)
-    return work
 
 
 def clean(out):
