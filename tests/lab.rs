@@ -68,6 +68,8 @@ fn cut_short(signal: &str) {
     while !processes_in(&namespaces).is_empty() {
         std::thread::yield_now();
     }
+    // A run that went on to its own end would have left one.
+    assert_eq!(files_of_runs(folder.path(), "json"), 0, "a run outlived the lab that SIG{signal} ended");
     if signal == "KILL" {
         assert!(lab(&["clean", "--out"]).arg(folder.path()).status().expect("the lab runs").success());
     }
@@ -78,16 +80,18 @@ fn cut_short(signal: &str) {
 
 /// Until so many runs capture, which is after they made everything else.
 fn wait_for_captures(child: &mut Child, out: &Path, count: usize) {
-    let captures = || {
-        let works = fs::read_dir(out).into_iter().flatten().flatten();
-        let runs = works.flat_map(|work| fs::read_dir(work.path()).into_iter().flatten().flatten());
-        let files = runs.flat_map(|run| fs::read_dir(run.path()).into_iter().flatten().flatten());
-        files.filter(|file| file.path().extension().is_some_and(|extension| extension == "pcap")).count()
-    };
-    while captures() < count {
+    while files_of_runs(out, "pcap") < count {
         assert!(child.try_wait().expect("its state").is_none(), "the lab ended before it captured");
         std::thread::yield_now();
     }
+}
+
+/// Unfinished files of a lab's runs, in the folders that it works in.
+fn files_of_runs(out: &Path, extension: &str) -> usize {
+    let works = fs::read_dir(out).into_iter().flatten().flatten();
+    let runs = works.flat_map(|work| fs::read_dir(work.path()).into_iter().flatten().flatten());
+    let files = runs.flat_map(|run| fs::read_dir(run.path()).into_iter().flatten().flatten());
+    files.filter(|file| file.path().extension().is_some_and(|found| found == extension)).count()
 }
 
 /// The namespaces of a lab's runs: every process below the runs' first ones has one of their pid namespaces.

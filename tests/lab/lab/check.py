@@ -1,5 +1,6 @@
 """What `lab.py check` looks at beyond the form of the files: every text of every run is filled in, and labels are the taxonomy's."""
 import re
+from pathlib import Path
 
 from . import ROOT, LabError, draws, rules, steps
 
@@ -24,8 +25,15 @@ def run(one, parts):
     for step in scenario.steps:
         place = f"{scenario.path}: step {step['name']}"
         names = {**one.names, "round": 0, "copy": 0, "home": "/run/lab", **step.get("each", {})}
+        int(steps.Track(one, step, Somewhere, 0, Path("/")).number(step.get("copies", 1)))
         steps.filled([step.get(key) for key in ("at", "for", "copies", "repeat", "each")], one)
         draws.fill([step.get("run", []), step.get("args", []), step.get("env", {})], names, place)
+
+
+class Somewhere:
+    """Stands for the pod of a step that is not played."""
+
+    name = "somewhere"
 
 
 def held_out(scenarios):

@@ -9,6 +9,7 @@ A distribution is a mapping with one key that names it, and optional `min`, `max
     {sample: [2, [a, b, c]]}  so many different ones, in random order
     {word: [4, 12]}           letters and digits, of a length between these
 """
+import difflib
 import hashlib
 import math
 import random
@@ -85,13 +86,18 @@ def fill(value, names, place):
 
     def known(match):
         if match[1] not in names:
-            raise LabError(f"{place}: nothing is called {match[0]}; there are {', '.join(sorted(names))}")
+            raise LabError(f"{place}: nothing is called {match[0]}{near(match[1], names)}")
         return names[match[1]]
 
     whole = NAME.fullmatch(value)
     if whole:
         return known(whole)
     return NAME.sub(lambda match: text(known(match)), value)
+
+
+def near(word, names):
+    found = difflib.get_close_matches(word, names, 4, 0.5) or sorted(name for name in names if "." not in name)
+    return f"; perhaps {', '.join(found)}"
 
 
 def text(value):

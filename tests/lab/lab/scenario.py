@@ -77,7 +77,12 @@ class Scenario:
         names = set()
         for number, step in enumerate(self.steps):
             place = f"{self.path}: steps[{number}]"
-            step = schema.Doc(step, place).only({"pod", "for"}, STEP_KEYS).value
+            step = schema.Doc(step, place).only({"pod", "for"}, STEP_KEYS)
+            for key, kind in {"run": list, "args": list, "env": dict, "each": dict, "repeat": dict, "background": bool, "client": str}.items():
+                step.get(key, kind)
+            if step.value.get("ok", "any") != "any":
+                step.get("ok", list)
+            step = step.value
             step.setdefault("name", f"step-{number + 1}")
             if step["name"] in names:
                 raise LabError(f"{place}: two steps are called {step['name']}")
@@ -91,8 +96,10 @@ class Scenario:
             if step["pods"][0] not in self.pods and step["pod"] not in ("node", "dns"):
                 raise LabError(f"{place}: no pod is called {step['pod']}")
             schema.Doc(step.get("repeat", {}), f"{place}: repeat").only((), {"times", "think"})
-            for key, value in step.get("each", {}).items():
-                draws.check(value, f"{place}: each.{key}")
+            repeat = {f"repeat.{key}": value for key, value in step.get("repeat", {}).items()}
+            each = {f"each.{key}": value for key, value in step.get("each", {}).items()}
+            for key, value in {**{key: step.get(key) for key in ("at", "for", "copies")}, **repeat, **each}.items():
+                draws.check(value, f"{place}: {key}")
             names.add(step["name"])
         if all(step.get("background") for step in self.steps):
             raise LabError(f"{self.path}: all steps are background: nothing says when the run is over")
