@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn
+.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -12,6 +12,8 @@ FUZZ_SECONDS ?= 60
 BENCH ?=
 # Labelled flows of `make model`.
 DATA ?= ../shared/data/k8s-misuse
+# Scenarios of `make lab`: names with spaces between; all, if empty.
+SCENARIO ?=
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -57,3 +59,9 @@ model: ## train models/default.fsm anew from DATA
 
 demo-capture: ## write tests/data/demo-cluster.pcap.gz anew
 	cargo run --locked --example demo-capture -- tests/data/demo-cluster.pcap.gz
+
+lab: ## labelled traffic from real servers and tools in network namespaces, under target/lab; SCENARIO=NAME plays one alone
+	@.ci/lab.sh run $(SCENARIO)
+
+lab-smoke: ## two minutes of the lab with the daemon looking on
+	@.ci/lab.sh smoke

@@ -6,6 +6,7 @@
 #   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
 #   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
+#   setup.sh lab     what the traffic lab's scenarios run (all, or those named): Debian packages, npm packages under target/lab
 #
 # Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
 set -euo pipefail
@@ -55,8 +56,8 @@ apt_install() {
     fi
 }
 
-# Prometheus' package starts a service; the tests want the program alone.
-apt_install_prometheus() {
+# Some packages start a service; we want the program alone.
+apt_install_no_service() {
     local guard=/usr/sbin/policy-rc.d added=''
     if [[ ! -e "$guard" ]]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
@@ -64,11 +65,14 @@ apt_install_prometheus() {
         added=yes
     fi
     local failed=''
-    (apt_install prometheus) || failed=yes
+    (apt_install "$@") || failed=yes
     if [[ -n "$added" ]]; then as_root rm -f "$guard"; fi
     if [[ -n "$failed" ]]; then return 1; fi
+    local unit
     if [[ -d /run/systemd/system ]]; then
-        as_root systemctl disable prometheus >/dev/null 2>&1 || true
+        for unit in $(dpkg -L "$@" | sed -n 's,^.*/systemd/system/\([^/@]*\.service\)$,\1,p'); do
+            as_root systemctl disable "$unit" >/dev/null 2>&1 || true
+        done
     fi
 }
 
@@ -120,7 +124,7 @@ want() {
     if PATH="$PATH:/usr/sbin:/sbin" have "$program"; then return; fi
     if can_install_silently; then
         if [[ "$package" == prometheus ]]; then
-            apt_install_prometheus && return
+            apt_install_no_service prometheus && return
         else
             (apt_install "$package") && return
         fi
@@ -136,7 +140,9 @@ tests() {
     want prometheus prometheus "tests that Prometheus scrapes the daemon"
     want python3 python3 "comparisons with the reference meter"
     if [[ "$(id -u)" != 0 ]]; then
-        say "==> not root: tests that make a network namespace are skipped unless this user may make one"
+        say "==> not root: tests that make a network namespace are skipped unless this user may make one, and those of the traffic lab"
+    elif [[ "$(family)" == debian ]]; then
+        (lab --smoke) || say "==> the traffic lab cannot be set up: its tests are skipped"
     fi
 }
 
@@ -157,11 +163,43 @@ fuzzing() {
     if ! have c++; then need "a C++ compiler, for libFuzzer" g++ gcc-c++ g++ gcc; fi
 }
 
+# The Debian packages among those named that are not installed.
+missing_packages() {
+    local package
+    for package in "$@"; do
+        if [[ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" != 'install ok installed' ]]; then echo "$package"; fi
+    done
+}
+
+lab() {
+    [[ "$(family)" == debian ]] || die "the traffic lab installs its servers and tools from Debian's or Ubuntu's packages; this is another system"
+    [[ "$(id -u)" == 0 ]] || die "the traffic lab makes network namespaces: run it as root"
+    local python=/usr/bin/python3 wanted missing
+    if [[ ! -x "$python" ]] || ! "$python" -c 'import yaml' 2>/dev/null; then apt_install python3 python3-yaml; fi
+    wanted=$("$python" tests/lab/lab.py packages "$@")
+    # shellcheck disable=SC2086 # one word a package
+    missing=$(missing_packages $wanted)
+    # shellcheck disable=SC2086
+    if [[ -n "$missing" ]]; then apt_install_no_service $missing || die "the lab's packages cannot be installed; see above"; fi
+    wanted=$("$python" tests/lab/lab.py packages --npm "$@")
+    local package folder
+    for package in $wanted; do
+        folder=target/lab/npm/${package%@*}
+        if [[ -e "$folder/.complete" ]]; then continue; fi
+        say "==> installing with npm: $package"
+        mkdir -p "$folder"
+        if ! have npm; then apt_install npm; fi
+        npm install --prefix "$folder" --no-audit --no-fund --loglevel=error "$package" </dev/null >&2 || die "npm cannot install $package; see above"
+        touch "$folder/.complete"
+    done
+}
+
 case "${1:-}" in
     build) build ;;
     test) tests ;;
     bench) benches ;;
     counts) counts ;;
     fuzz) fuzzing ;;
-    *) die "usage: $0 build|test|bench|counts|fuzz" ;;
+    lab) lab "${@:2}" ;;
+    *) die "usage: $0 build|test|bench|counts|fuzz|lab" ;;
 esac

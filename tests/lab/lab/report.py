@@ -1,0 +1,56 @@
+"""Labels the captures and reports: flows per scenario and label, and whether every flow has a label and every run its flows."""
+import collections
+import json
+import subprocess
+import sys
+
+from . import LabError, rules
+
+
+def make(runs, results, out, flowshrike):
+    """Writes rules, labelled flows by half and report.json; returns complaints."""
+    complaints = [f"{name}: {result['error'].splitlines()[0]}" for name, result in results.items() if "error" in result]
+    runs = [run for run in runs if "error" not in results[run.id]]
+    report = {"runs": results, "halves": {}}
+    rules.write(runs, out / "rules.yaml")
+    for half in sorted({run.half for run in runs}):
+        of_half = [run for run in runs if run.half == half]
+        rules.write(of_half, out / f"rules-{half}.yaml")
+        told = label(flowshrike, of_half, out, half)
+        table = collections.defaultdict(collections.Counter)
+        for run in of_half:
+            took = collections.Counter()
+            for rule in told["rules"]:
+                if rule["rule"].rsplit(" ", 2)[0] == run.id:
+                    took[rule["rule"].rsplit(" ", 1)[1]] += rule["took"]
+            results[run.id]["flows"] = dict(took)
+            table[run.scenario.name].update(took)
+            if not took[run.scenario.label]:
+                complaints.append(f"{run.id}: no flow of its label, {run.scenario.label}")
+        unlabelled = told["unmatched"]["flows"]
+        if unlabelled:
+            complaints.append(f"{half}: {unlabelled} flows have no label")
+        report["halves"][half] = {name: dict(counts) for name, counts in table.items()}
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    show(report["halves"])
+    return complaints
+
+
+def label(flowshrike, runs, out, half):
+    captures = [str(out / "captures" / run.half / f"{run.id}.pcap") for run in runs]
+    path = out / f"label-{half}.json"
+    done = subprocess.run(
+        [flowshrike, "label", "--rules", str(out / f"rules-{half}.yaml"), "--output", str(out / f"{half}.csv"), "--report", str(path),
+         *captures], capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"flowshrike label failed:\n{done.stderr[-2000:]}")
+    return json.loads(path.read_text())
+
+
+def show(halves):
+    for half, table in halves.items():
+        print(f"\n{half:<28} {'label':<24} {'flows':>8}", file=sys.stderr)
+        for name, counts in sorted(table.items()):
+            for one, flows in sorted(counts.items()):
+                if flows:
+                    print(f"{name:<28} {one:<24} {flows:>8}", file=sys.stderr)
