@@ -275,6 +275,48 @@ fn what_label_writes_train_reads() {
 }
 
 #[test]
+fn parquet_makes_the_same_model_as_csv() {
+    let folder = Folder::new();
+    let rules = folder.write("rules.yaml", DEMO_RULES);
+    let models = ["csv", "parquet"].map(|format| {
+        let (flows, model) = (folder.path(&format!("flows.{format}")), folder.path(&format!("{format}.fsm")));
+        assert_eq!(succeed(&["label", "--rules", &rules, "--format", format, "--output", &flows, DEMO]), "");
+        succeed(&["train", "--data", &flows, "--view", "labels", "--output", &model]);
+        fs::read(model).expect("a model")
+    });
+    assert!(models[0] == models[1], "the models differ");
+    let verdicts = ["flows.csv", "flows.parquet"]
+        .map(|flows| succeed(&["predict", "--model", &folder.path("csv.fsm"), &folder.path(flows)]));
+    assert_eq!(verdicts[0], verdicts[1]);
+    // More flows than a group of rows holds, in the order of the CSV.
+    let many: Vec<&str> = [DEMO; 31].into();
+    let (flows, model) = (folder.path("many.parquet"), folder.path("csv.fsm"));
+    succeed(&[&["extract", "--format", "parquet", "--output", &flows], &many[..]].concat());
+    let expected = succeed(&["predict", "--model", &model, "--format", "csv", &folder.path("flows.csv")]);
+    let rows = expected.lines().count() - 1;
+    let all = succeed(&["predict", "--model", &model, "--format", "csv", &flows]);
+    assert_eq!(all.lines().count(), 31 * rows + 1);
+    assert!(all.lines().skip(1).zip(expected.lines().skip(1).cycle()).all(|(one, other)| one == other));
+}
+
+#[test]
+fn parquet_is_no_stream() {
+    let folder = Folder::new();
+    for args in [&["--format", "parquet", DEMO][..], &["--format", "parquet", "--output", "-", DEMO]] {
+        assert!(folder.refused(DEMO_RULES, args, 2).contains("name a file with --output"));
+        let said = flowshrike(&[&["extract"], args].concat());
+        assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0));
+    }
+    // What cannot be read is a failure, and the file is whole all the same: other captures of the run are in it.
+    let path = folder.path("flows.parquet");
+    let text = folder.write("no.pcap", "not a capture");
+    assert_eq!(flowshrike(&["extract", "--format", "parquet", "--output", &path, &text]).status.code(), Some(1));
+    let bytes = fs::read(&path).expect("a file");
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    assert_eq!(fs::read_dir(folder.0.path()).expect("a folder").count(), 3, "nothing half-written is left");
+}
+
+#[test]
 fn wrong_rules_and_wrong_flows_are_named_with_their_place() {
     let folder = Folder::new();
     let flows = folder.write("flows.csv", FLOWS);

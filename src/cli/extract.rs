@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::inputs::{Defaults, Inputs, Taker};
-use super::output;
+use super::inputs::{Defaults, Inputs, Plan, Taker};
+use super::{output, signals};
+use crate::features::schema::NO_LABEL;
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FlowRecord, community_id};
 use crate::pipeline::{Order, Stage};
+use crate::sink::{FlowValues, ParquetFlows};
 
 /// Flags of `flowshrike extract`.
 #[derive(Debug, clap::Args)]
@@ -36,12 +38,17 @@ enum Format {
     Csv,
     /// One JSON object a line, with end reason and part
     Jsonl,
+    /// A Parquet file with the columns of CSV (to --output only)
+    Parquet,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     args.inputs.spare(args.output.as_deref())?;
     let plan = args.inputs.plan(args.profile, Defaults::of(args.profile))?;
+    if args.format == Format::Parquet {
+        return parquet(&plan, args);
+    }
     let mut rows = Writer { output: output::open(args.output.as_deref())?, buffer: Vec::with_capacity(2 * FLUSH_AT) };
     if args.format == Format::Csv {
         csv::write_header(&mut rows.buffer);
@@ -50,6 +57,50 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     rows.write()?;
     rows.output.flush().context("cannot write the flows")?;
     ran?.report()
+}
+
+/// Writes a Parquet file, which is there once it is whole.
+fn parquet(plan: &Plan<'_>, args: &Args) -> anyhow::Result<()> {
+    signals::end_whole()?;
+    let file = output::Table::file(args.output.as_deref(), "Parquet")?;
+    let mut flows = Parquet(ParquetFlows::new(file, false)?);
+    let ran = plan.run(|| Values { profile: args.profile }, &mut flows)?;
+    flows.0.finish()?.finish()?;
+    ran.report()
+}
+
+/// Takes flows into a Parquet file.
+struct Parquet(ParquetFlows<output::Table>);
+
+impl Taker<Box<FlowValues>> for Parquet {
+    fn capture_begin(&mut self, _: &str) {}
+
+    fn take(&mut self, _: &Order, flow: Box<FlowValues>) -> anyhow::Result<Option<Box<FlowValues>>> {
+        self.0.push(*flow, NO_LABEL, "")?;
+        Ok(None)
+    }
+
+    fn capture_end(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes values of each ended flow.
+struct Values {
+    profile: Profile,
+}
+
+impl Stage for Values {
+    type Item = Box<FlowValues>;
+
+    fn ended(&mut self, record: &FlowRecord) -> Option<Box<FlowValues>> {
+        let features = features::extract(record, self.profile);
+        Some(Box::new(FlowValues::new(record, features, self.profile)))
+    }
+
+    fn early(&mut self, _: &FlowRecord) -> Option<Box<FlowValues>> {
+        None
+    }
 }
 
 /// Gathers rows into larger writes.
@@ -97,7 +148,7 @@ impl Stage for Rows {
         let features = features::extract(record, self.profile);
         let mut row = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(ROW));
         match self.format {
-            Format::Csv => csv::write_row(&mut row, record, &features, self.profile),
+            Format::Csv | Format::Parquet => csv::write_row(&mut row, record, &features, self.profile),
             Format::Jsonl => json::write_line(&mut row, record, &features, self.profile, |row| {
                 // Writing to a vector cannot fail.
                 write!(row, ",\"community_id\":\"{}\"", community_id(&record.tuple)).unwrap_or_default();

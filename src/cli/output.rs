@@ -39,6 +39,14 @@ impl Table {
         }
     }
 
+    /// A file of a format that is no stream: its footer says where its parts are, and it is worth nothing before.
+    pub(super) fn file(path: Option<&Path>, format: &str) -> anyhow::Result<Self> {
+        match path {
+            Some(path) if path.as_os_str() != "-" => Ok(Self::File(BufWriter::new(Whole::create(path)?))),
+            _ => Err(Usage(format!("{format} is no stream: name a file with --output")).into()),
+        }
+    }
+
     /// There are no more.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {

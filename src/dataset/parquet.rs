@@ -14,6 +14,7 @@ use parquet::schema::types::Type;
 
 use super::error::Place;
 use super::table::{Cell, Step, Table, Trouble};
+use crate::time::{Civil, Micros};
 
 /// A Parquet file under a reader.
 pub(super) struct Parquet {
@@ -148,8 +149,16 @@ fn values(row: Row) -> impl Iterator<Item = Value> {
             Ok(text) => Value::Text(text),
             Err(error) => Value::Bytes(error.into_bytes()),
         },
+        Field::TimestampMillis(n) => Value::Text(utc(Micros(n.saturating_mul(1_000)))),
+        Field::TimestampMicros(n) => Value::Text(utc(Micros(n))),
         other => Value::Text(other.to_string()),
     })
+}
+
+/// A time as texts of other formats have it. The reader's own text may lack the fraction.
+fn utc(time: Micros) -> String {
+    let Civil { year, month, day, hour, minute, second, micros } = time.civil();
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
 /// Runs a part of the reader, whose decoders panic on some damaged pages: that is an error of the file like any other, and nothing is

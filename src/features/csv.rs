@@ -64,7 +64,7 @@ fn write_values(out: &mut Vec<u8>, features: &FeatureVector) {
 }
 
 /// `src-dst-sport-dport-protocol`: of the tuple that the reference's table stored (quirk Q6), or of the flow itself.
-pub(super) fn write_flow_id(out: &mut Vec<u8>, record: &FlowRecord, profile: Profile) {
+pub fn write_flow_id(out: &mut Vec<u8>, record: &FlowRecord, profile: Profile) {
     let tuple = match profile {
         Profile::Cic => record.stored_as(),
         Profile::Standard => record.tuple,

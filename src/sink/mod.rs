@@ -4,7 +4,9 @@
 //! hears of the lines that were lost. Formats are not known here.
 
 mod lines;
+mod parquet;
 mod throttle;
 
 pub use lines::{Flushed, LineSink, LossReason, SinkError};
+pub use parquet::{FlowValues, ParquetFlows, ParquetFlowsError};
 pub use throttle::Throttle;

@@ -15,6 +15,7 @@ use crate::dataset::rules::{Candidate, Rules};
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FiveTuple, FlowRecord, community_id};
 use crate::pipeline::{Order, Stage};
+use crate::sink::{FlowValues, ParquetFlows};
 use crate::time::Micros;
 
 /// A capture, before it is run.
@@ -66,26 +67,38 @@ pub(super) fn run(
     format: Format,
     known: HashMap<String, Known>,
     labelling: &mut Labelling<'_>,
-    output: &mut output::Table,
+    output: output::Table,
 ) -> anyhow::Result<Ran<Rows>> {
+    let out = match format {
+        Format::Csv => {
+            let mut buffer = Vec::with_capacity(2 * FLUSH_AT);
+            csv::write_header(&mut buffer);
+            buffer.pop();
+            buffer.extend_from_slice(b",Scenario\n");
+            Out::Lines { output, buffer }
+        }
+        Format::Jsonl => Out::Lines { output, buffer: Vec::with_capacity(2 * FLUSH_AT) },
+        Format::Parquet => Out::Parquet(ParquetFlows::new(output, true)?),
+    };
     let current = Known { name: String::new(), first: Micros::ZERO };
-    let mut writer = Writer { labelling, known, current, format, output, buffer: Vec::with_capacity(2 * FLUSH_AT) };
-    if format == Format::Csv {
-        csv::write_header(&mut writer.buffer);
-        writer.buffer.pop();
-        writer.buffer.extend_from_slice(b",Scenario\n");
-    }
+    let mut writer = Writer { labelling, known, current, format, out };
     let ran = plan.run(|| Rows { profile, format }, &mut writer);
-    writer.write()?;
-    writer.output.flush().context("cannot write the flows")?;
-    ran
+    writer.out.write()?;
+    let ran = ran?;
+    writer.out.finish()?;
+    Ok(ran)
 }
 
 /// A flow on its way: what rules look at, and its row up to the label.
 pub(super) struct Flow {
     tuple: FiveTuple,
     start: Micros,
-    row: Vec<u8>,
+    row: Row,
+}
+
+enum Row {
+    Text(Vec<u8>),
+    Values(Box<FlowValues>),
 }
 
 /// Makes rows of flows as they end.
@@ -100,18 +113,24 @@ impl Stage for Rows {
 
     fn ended(&mut self, record: &FlowRecord) -> Option<Flow> {
         let features = features::extract(record, self.profile);
-        let mut row = Vec::with_capacity(ROW);
-        match self.format {
-            Format::Csv => csv::write_unlabelled(&mut row, record, &features, self.profile),
+        let row = match self.format {
+            Format::Csv => {
+                let mut row = Vec::with_capacity(ROW);
+                csv::write_unlabelled(&mut row, record, &features, self.profile);
+                Row::Text(row)
+            }
             Format::Jsonl => {
+                let mut row = Vec::with_capacity(ROW);
                 json::write_line(&mut row, record, &features, self.profile, |row| {
                     // Writing to a vector cannot fail.
                     write!(row, ",\"community_id\":\"{}\"", community_id(&record.tuple)).unwrap_or_default();
                 });
                 // The label's members go before the closing brace and the line's end.
                 row.truncate(row.len().saturating_sub(2));
+                Row::Text(row)
             }
-        }
+            Format::Parquet => Row::Values(Box::new(FlowValues::new(record, features, self.profile))),
+        };
         Some(Flow { tuple: record.tuple, start: record.state.start, row })
     }
 
@@ -120,22 +139,42 @@ impl Stage for Rows {
     }
 }
 
-/// Labels flows in their order, and gathers rows into larger writes.
+/// Labels flows in their order.
 struct Writer<'w, 'r> {
     labelling: &'w mut Labelling<'r>,
     known: HashMap<String, Known>,
     /// The capture that runs.
     current: Known,
     format: Format,
-    output: &'w mut output::Table,
-    buffer: Vec<u8>,
+    out: Out,
 }
 
-impl Writer<'_, '_> {
+/// Where they go.
+enum Out {
+    /// Gathered into larger writes.
+    Lines {
+        output: output::Table,
+        buffer: Vec<u8>,
+    },
+    Parquet(ParquetFlows<output::Table>),
+}
+
+impl Out {
+    /// Writes what was gathered.
     fn write(&mut self) -> anyhow::Result<()> {
-        self.output.write_all(&self.buffer).context("cannot write the flows")?;
-        self.buffer.clear();
+        if let Self::Lines { output, buffer } = self {
+            output.write_all(buffer).and_then(|()| output.flush()).context("cannot write the flows")?;
+            buffer.clear();
+        }
         Ok(())
+    }
+
+    /// There are no more.
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Lines { output, .. } => output.finish(),
+            Self::Parquet(flows) => flows.finish()?.finish(),
+        }
     }
 }
 
@@ -151,24 +190,31 @@ impl Taker<Flow> for Writer<'_, '_> {
         let candidate = Candidate { tuple: flow.tuple, start: flow.start, first: *first, capture: name };
         let Some(given) = self.labelling.give(&candidate, b"") else { return Ok(None) };
         let scenario = given.scenario.unwrap_or(name);
-        self.buffer.extend_from_slice(&flow.row);
-        match self.format {
-            Format::Csv => {
-                write_cell(&mut self.buffer, given.label);
-                self.buffer.push(b',');
-                write_cell(&mut self.buffer, scenario.as_bytes());
-                self.buffer.push(b'\n');
+        match (flow.row, &mut self.out) {
+            (Row::Text(row), Out::Lines { output, buffer }) => {
+                buffer.extend_from_slice(&row);
+                if self.format == Format::Jsonl {
+                    buffer.extend_from_slice(b",\"label\":");
+                    serde_json::to_writer(&mut *buffer, &String::from_utf8_lossy(given.label))?;
+                    buffer.extend_from_slice(b",\"scenario\":");
+                    serde_json::to_writer(&mut *buffer, scenario)?;
+                    buffer.extend_from_slice(b"}\n");
+                } else {
+                    write_cell(buffer, given.label);
+                    buffer.push(b',');
+                    write_cell(buffer, scenario.as_bytes());
+                    buffer.push(b'\n');
+                }
+                if buffer.len() >= FLUSH_AT {
+                    output.write_all(buffer).context("cannot write the flows")?;
+                    buffer.clear();
+                }
             }
-            Format::Jsonl => {
-                self.buffer.extend_from_slice(b",\"label\":");
-                serde_json::to_writer(&mut self.buffer, &String::from_utf8_lossy(given.label))?;
-                self.buffer.extend_from_slice(b",\"scenario\":");
-                serde_json::to_writer(&mut self.buffer, scenario)?;
-                self.buffer.extend_from_slice(b"}\n");
+            (Row::Values(values), Out::Parquet(flows)) => {
+                flows.push(*values, &String::from_utf8_lossy(given.label), scenario)?;
             }
-        }
-        if self.buffer.len() >= FLUSH_AT {
-            self.write()?;
+            // Rows are made in the format that is written.
+            (Row::Text(_), Out::Parquet(_)) | (Row::Values(_), Out::Lines { .. }) => {}
         }
         Ok(None)
     }

@@ -66,6 +66,18 @@ enum Format {
     Csv,
     /// One JSON object a line (captures only)
     Jsonl,
+    /// A Parquet file with the columns of CSV (captures only; to --output only)
+    Parquet,
+}
+
+impl Format {
+    const fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Csv => None,
+            Self::Jsonl => Some("--format jsonl"),
+            Self::Parquet => Some("--format parquet"),
+        }
+    }
 }
 
 /// Labels flows; the report goes to stderr.
@@ -103,14 +115,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let profile = args.profile.unwrap_or_default();
             let plan = args.inputs.plan(profile, Defaults::of(profile))?;
             let known = captures::known(&args.inputs, &rules)?;
-            let mut output = output::Table::open(args.output.as_deref())?;
-            ran = Some(captures::run(&plan, profile, args.format, known, &mut labelling, &mut output)?);
-            output.finish()?;
+            let output = match args.format {
+                Format::Csv | Format::Jsonl => output::Table::open(args.output.as_deref())?,
+                Format::Parquet => output::Table::file(args.output.as_deref(), "Parquet")?,
+            };
+            ran = Some(captures::run(&plan, profile, args.format, known, &mut labelling, output)?);
         }
         Kind::Flows => {
             let profile = args.profile.map(|_| "--profile");
-            let format = (args.format == Format::Jsonl).then_some("--format jsonl");
-            if let Some(flag) = args.inputs.packet_flag().or(profile).or(format) {
+            if let Some(flag) = args.inputs.packet_flag().or(profile).or(args.format.flag()) {
                 bail!(Usage(format!("{flag} is for captures: flow CSVs keep the flows and columns that they have")));
             }
             flows::run(&args.inputs.files, &mut labelling, || output::Table::open(args.output.as_deref()))?.finish()?;

@@ -1,0 +1,182 @@
+//! Flows as Parquet: the columns of the CSV with their types, a group of rows at a time.
+//!
+//! `extract` and `label` write such files, and `train` reads them without options. Values are those that the CSV prints, so that both
+//! files of a capture make the same model. Only one group of rows is held, whatever the number of flows.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{Type, TypePtr};
+
+use crate::features::schema::{FEATURES, Feature, IDENTITY_COLUMNS, Kind, LABEL_COLUMN};
+use crate::features::{FeatureVector, Profile, csv};
+use crate::flow::{FiveTuple, FlowRecord};
+use crate::time::Micros;
+
+/// A Parquet file that grows by flows.
+pub struct ParquetFlows<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    rows: Vec<Row>,
+    has_scenario: bool,
+}
+
+/// What a row says of a flow beside its label.
+#[derive(Clone, Debug)]
+pub struct FlowValues {
+    /// `src-dst-sport-dport-protocol`, as the CSV has it.
+    pub id: String,
+    /// Who spoke to whom.
+    pub tuple: FiveTuple,
+    /// Time of the first packet.
+    pub start: Micros,
+    /// The feature columns.
+    pub features: FeatureVector,
+}
+
+struct Row {
+    flow: FlowValues,
+    label: String,
+    scenario: String,
+}
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("Parquet: {0}")]
+pub struct ParquetFlowsError(#[from] ParquetError);
+
+impl FlowValues {
+    /// An ended flow's row.
+    #[must_use]
+    pub fn new(record: &FlowRecord, features: FeatureVector, profile: Profile) -> Self {
+        let mut id = Vec::new();
+        csv::write_flow_id(&mut id, record, profile);
+        let id = String::from_utf8(id).unwrap_or_default();
+        Self { id, tuple: record.tuple, start: record.state.start, features }
+    }
+}
+
+impl<W: Write + Send> ParquetFlows<W> {
+    /// Begins a file; `has_scenario` adds the column `Scenario`.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn new(out: W, has_scenario: bool) -> Result<Self, ParquetFlowsError> {
+        let level = ZstdLevel::try_new(ZSTD_LEVEL)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_created_by(concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let file = SerializedFileWriter::new(out, schema(has_scenario)?, Arc::new(properties))?;
+        Ok(Self { file, rows: Vec::new(), has_scenario })
+    }
+
+    /// Adds a flow. The scenario is dropped where the file has no such column.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn push(&mut self, flow: FlowValues, label: &str, scenario: &str) -> Result<(), ParquetFlowsError> {
+        self.rows.push(Row { flow, label: label.to_owned(), scenario: scenario.to_owned() });
+        if self.rows.len() >= GROUP { self.write_group() } else { Ok(()) }
+    }
+
+    /// Writes what is left and the footer, without which there is no file.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn finish(mut self) -> Result<W, ParquetFlowsError> {
+        self.write_group()?;
+        Ok(self.file.into_inner()?)
+    }
+
+    fn write_group(&mut self) -> Result<(), ParquetFlowsError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = &self.rows;
+        let mut group = self.file.next_row_group()?;
+        let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
+        write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.id)))?;
+        write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.tuple.src.to_ip().to_string())))?;
+        write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.src_port.into()))?;
+        write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.tuple.dst.to_ip().to_string())))?;
+        write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.dst_port.into()))?;
+        write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.protocol.into()))?;
+        write::<Int64Type, W>(&mut group, rows.iter().map(|row| row.flow.start.0))?;
+        for (position, feature) in FEATURES.iter().enumerate() {
+            let values = rows.iter().map(|row| {
+                let features = &row.flow.features;
+                let is_undefined = features.undefined >> position & 1 == 1;
+                features.values.get(position).copied().filter(|_| !is_undefined).unwrap_or(0.0)
+            });
+            match feature.kind {
+                Kind::Double => write::<DoubleType, W>(&mut group, values)?,
+                #[expect(clippy::cast_possible_truncation, reason = "integer columns hold whole numbers below 2^53")]
+                Kind::Integer => write::<Int64Type, W>(&mut group, values.map(|value| value as i64))?,
+            }
+        }
+        write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.label)))?;
+        if self.has_scenario {
+            write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.scenario)))?;
+        }
+        group.close()?;
+        self.rows.clear();
+        Ok(())
+    }
+}
+
+/// Writes the group's next column.
+fn write<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: impl Iterator<Item = T::T>,
+) -> Result<(), ParquetError> {
+    let missing = || ParquetError::General("more columns than the schema has".to_owned());
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<T>().write_batch(&values.collect::<Vec<_>>(), None, None)?;
+    column.close()
+}
+
+/// The CSV's columns, none of which is ever null.
+fn schema(has_scenario: bool) -> Result<TypePtr, ParquetError> {
+    let identities = IDENTITY_COLUMNS.into_iter().map(|column| match column {
+        "Flow ID" | "Src IP" | "Dst IP" => text(column),
+        "Timestamp" => time(column),
+        _ => number(column, Physical::INT32),
+    });
+    let features = FEATURES.iter().map(|Feature { column, kind, .. }| match kind {
+        Kind::Double => number(column, Physical::DOUBLE),
+        Kind::Integer => number(column, Physical::INT64),
+    });
+    let last = [LABEL_COLUMN].into_iter().chain(has_scenario.then_some("Scenario")).map(text);
+    let fields: Result<Vec<_>, _> = identities.chain(features).chain(last).map(|field| field.map(Arc::new)).collect();
+    Type::group_type_builder("flows").with_fields(fields?).build().map(Arc::new)
+}
+
+fn number(column: &str, physical: Physical) -> Result<Type, ParquetError> {
+    Type::primitive_type_builder(column, physical).with_repetition(Repetition::REQUIRED).build()
+}
+
+fn text(column: &str) -> Result<Type, ParquetError> {
+    Type::primitive_type_builder(column, Physical::BYTE_ARRAY)
+        .with_repetition(Repetition::REQUIRED)
+        .with_logical_type(Some(LogicalType::String))
+        .with_converted_type(ConvertedType::UTF8)
+        .build()
+}
+
+fn time(column: &str) -> Result<Type, ParquetError> {
+    Type::primitive_type_builder(column, Physical::INT64)
+        .with_repetition(Repetition::REQUIRED)
+        .with_logical_type(Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
+        .with_converted_type(ConvertedType::TIMESTAMP_MICROS)
+        .build()
+}
+
+/// Rows held at a time: about 15 MiB, and groups large enough that dictionaries pay.
+const GROUP: usize = 16_384;
+/// Flows repeat themselves: more than the usual 3 takes a fifth off a file that is written once and read often.
+const ZSTD_LEVEL: i32 = 9;
