@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Kind::Flows => {
             let profile = args.profile.map(|_| "--profile");
-            if let Some(flag) = args.inputs.packet_flag().or(profile).or(args.format.flag()) {
+            if let Some(flag) = args.inputs.packet_flag().or(profile).or_else(|| args.format.flag()) {
                 bail!(Usage(format!("{flag} is for captures: flow CSVs keep the flows and columns that they have")));
             }
             flows::run(&args.inputs.files, &mut labelling, || output::Table::open(args.output.as_deref()))?.finish()?;
