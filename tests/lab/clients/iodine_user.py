@@ -7,6 +7,7 @@ import time
 from common import rng, think
 
 FAR = "10.99.0.1"  # iodined's address inside of the tunnel.
+FAR_NET = "10.99.0.0/27"  # As iodine's own route, so that the metric decides.
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--server", required=True)
 parser.add_argument("--zone", required=True)
@@ -16,6 +17,8 @@ parser.add_argument("--lazy", default="1")
 parser.add_argument("--seconds", type=float, default=5)
 parser.add_argument("--pause", type=float, default=0.3)
 options = parser.parse_args()
+# What is sent before the tunnel is up must not leave by the default route.
+subprocess.run(["ip", "route", "replace", "unreachable", FAR_NET, "metric", "4000"], check=True)
 device = f"dns{rng.randrange(10**6)}"
 tunnel = subprocess.Popen(["iodine", "-f", "-r", "-L", options.lazy, "-T", options.type, "-I", "1", "-d", device, "-m", "500", "-P", options.password,
                            options.server, options.zone], stdin=subprocess.DEVNULL)
