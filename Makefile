@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke
+.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -65,3 +65,6 @@ lab: ## labelled traffic from real servers and tools in network namespaces, unde
 
 lab-smoke: ## two minutes of the lab with the daemon looking on
 	@.ci/lab.sh smoke
+
+lab-data: ## tests/lab/data, the data set of flows and labels, of what `make lab` has left
+	@.ci/lab.sh data

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import ROOT, LabError, check, node, parts as parts_module, report, runner, scenario as scenario_module, watch
+from . import HOME, ROOT, LabError, check, node, parts as parts_module, report, runner, scenario as scenario_module, watch
 from .plan import load_topology
 
 
@@ -45,6 +45,10 @@ def parser():
         one.add_argument("--jobs", type=int, default=default_jobs(), help="runs at a time (default: %(default)s, by this machine's cores)")
         one.add_argument("--seed", type=int, help="another seed than topology.yaml's")
         one.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary (default: FLOWSHRIKE, then target/)")
+    data = command("data", do_data, "make the data set (train.parquet and test.parquet) of what `run` has left")
+    data.add_argument("--of", type=Path, help="where results lie (default: target/lab/all)")
+    data.add_argument("--to", type=Path, default=HOME / "data", help="where the files go (default: tests/lab/data)")
+    data.add_argument("--flowshrike", default=os.environ.get("FLOWSHRIKE"), help="the binary (default: FLOWSHRIKE, then target/)")
     listed = command("list", do_list, "list scenarios with labels and variants")
     listed.add_argument("--runs", action="store_true", help="a line for each run")
     command("check", do_check, "read everything, draw everything, run nothing")
@@ -127,6 +131,15 @@ def tell(complaints):
     for complaint in complaints:
         print(f"error: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
+
+
+def do_data(options):
+    of, flowshrike = options.of or ROOT / "target" / "lab" / "all", find_flowshrike(options.flowshrike)
+    options.to.mkdir(parents=True, exist_ok=True)
+    for half in scenario_module.HALVES:
+        path = options.to / f"{half}.parquet"
+        labels = report.data(flowshrike, of, half, path)
+        print(f"{path}: {sum(labels.values()):,} flows, {path.stat().st_size:,} bytes", file=sys.stderr)
 
 
 def do_list(options):

@@ -16,7 +16,8 @@ def make(runs, results, out, flowshrike):
     for half in sorted({run.half for run in runs}):
         of_half = [run for run in runs if run.half == half]
         rules.write(of_half, out / f"rules-{half}.yaml")
-        told = label(flowshrike, of_half, out, half)
+        captures = [out / "captures" / run.half / f"{run.id}.pcap" for run in of_half]
+        told = label(flowshrike, captures, out / f"rules-{half}.yaml", out / f"{half}.csv", out / f"label-{half}.json")
         table = collections.defaultdict(collections.Counter)
         for run in of_half:
             took = collections.Counter()
@@ -36,15 +37,22 @@ def make(runs, results, out, flowshrike):
     return complaints
 
 
-def label(flowshrike, runs, out, half):
-    captures = [str(out / "captures" / run.half / f"{run.id}.pcap") for run in runs]
-    path = out / f"label-{half}.json"
+def label(flowshrike, captures, by, output, told):
+    """Writes the captures' labelled flows in the format of the file's name; returns the report."""
     done = subprocess.run(
-        [flowshrike, "label", "--rules", str(out / f"rules-{half}.yaml"), "--output", str(out / f"{half}.csv"), "--report", str(path),
-         *captures], capture_output=True, text=True)
+        [flowshrike, "label", "--rules", str(by), "--format", output.suffix[1:], "--output", str(output), "--report", str(told),
+         *map(str, captures)], capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"flowshrike label failed:\n{done.stderr[-2000:]}")
-    return json.loads(path.read_text())
+    return json.loads(told.read_text())
+
+
+def data(flowshrike, out, half, path):
+    """Writes one half of the data set, of what a whole run has left; returns its flows by label."""
+    captures = sorted((out / "captures" / half).glob("*.pcap"))
+    if not captures:
+        raise LabError(f"no captures under {out / 'captures' / half}: `make lab` makes them")
+    return label(flowshrike, captures, out / f"rules-{half}.yaml", path, out / f"data-{half}.json")["labels"]
 
 
 def show(halves):
