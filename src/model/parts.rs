@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::sha256_hex;
 use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
+use super::evidence::EvidenceParts;
 use super::knn::Metric;
 use super::transform::{Linear, LinearMap, QuantileMap, Scaling, Transform};
 use super::{LabelId, Model};
@@ -47,6 +48,9 @@ pub struct ModelParts {
     pub engine: EngineParts,
     /// How it tells what is novel.
     pub novelty: NoveltyParts,
+    /// What raises incidents beyond one flow. Left out where nothing was learnt of that, as in artifacts of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceParts>,
     /// The declaration that it was fitted by, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<serde_json::Value>,
@@ -159,6 +163,9 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
     let features = checked_features(&parts)?;
     let transform = parts.transform.checked(&parts.features)?;
     let benign_label = checked_labels(&parts)?;
+    if let Some(evidence) = &parts.evidence {
+        evidence.check(&parts.labels)?;
+    }
     let frame = Frame {
         dimensions: transform.dimensions(),
         range: transform.range(),
@@ -406,6 +413,7 @@ pub(super) mod tests {
                 point_labels: vec![0, 0, 0, 1, 1, 1],
             }),
             novelty: NoveltyParts { threshold: 0.25, reference: None },
+            evidence: None,
             pipeline: None,
             provenance: Provenance {
                 trained_on: "numbers made up for a test".to_owned(),
