@@ -78,6 +78,8 @@ pub struct AlertConfig {
     pub thresholds: BTreeMap<String, f32>,
     /// What becomes of novel flows.
     pub novel: NovelMode,
+    /// Whether flows are looked at together where the model can.
+    pub incidents: bool,
 }
 
 /// Where alerts go.
@@ -164,6 +166,7 @@ impl Config {
                     "alert" => NovelMode::Alert,
                     _ => NovelMode::Count,
                 },
+                incidents: of("alert.incidents")?.switch()?,
             },
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
             log: LogConfig { level: of("log.level")?.choice()?, format: of("log.format")?.choice()? },
@@ -258,6 +261,7 @@ mod tests {
             dedup_window: Micros::from_secs(60),
             thresholds: BTreeMap::new(),
             novel: NovelMode::Count,
+            incidents: true,
         };
         assert_eq!((config.alert, config.model), (expected, None));
         let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");

@@ -23,3 +23,10 @@ pub(crate) fn with_evidence(kinds: &[(EvidenceKind, f32)], share: f32) -> Model 
 fn attacks(model: &Model) -> Vec<String> {
     model.labels().iter().filter(|label| *label != "benign").cloned().collect()
 }
+
+/// A model as a file in a folder.
+pub(crate) fn model_file(folder: &tempfile::TempDir, model: &Model) -> std::path::PathBuf {
+    let path = folder.path().join(format!("{}.fsm", &model.sha256()[..12]));
+    std::fs::write(&path, model.to_bytes().expect("an artifact")).expect("a file");
+    path
+}
