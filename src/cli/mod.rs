@@ -3,6 +3,7 @@
 mod config;
 mod detection;
 mod evaluate;
+mod evidence;
 mod extract;
 mod inputs;
 mod interfaces;
