@@ -1,6 +1,8 @@
 //! What one flow is to evidence: a contact that failed, a short exchange, or something else.
 
-use crate::flow::{FlowFacts, FlowRecord};
+use std::net::IpAddr;
+
+use crate::flow::{FiveTuple, FlowFacts, FlowRecord};
 use crate::model::Verdict;
 use crate::packet::protocol;
 
@@ -64,6 +66,9 @@ impl Contact {
         if flow.part > 0 {
             return Self::Other;
         }
+        if unanswered && !asks_a_host(&flow.tuple) {
+            return Self::Other;
+        }
         if flow.tuple.protocol == protocol::TCP {
             let empty = payload_to_server == 0 && payload_to_client == 0;
             // Without a SYN it may be the rest of a connection that was seen before; such a rest goes to a client's port.
@@ -80,6 +85,24 @@ impl Contact {
     }
 }
 
+/// Whether an answer can be waited for: what goes to a group, or tells a neighbour something, gets none and did not fail.
+fn asks_a_host(tuple: &FiveTuple) -> bool {
+    let is_group = match tuple.dst.to_ip() {
+        IpAddr::V4(to) => to.is_multicast() || to.is_broadcast(),
+        IpAddr::V6(to) => to.is_multicast(),
+    };
+    let asks = match tuple.protocol {
+        protocol::TCP | protocol::UDP | protocol::SCTP => true,
+        protocol::ICMP => tuple.src_port == ECHO,
+        protocol::ICMPV6 => tuple.src_port == ECHO_V6,
+        _ => false,
+    };
+    asks && !is_group && !tuple.src.to_ip().is_unspecified()
+}
+
+/// The ICMP types of an echo request.
+const ECHO: u16 = 8;
+const ECHO_V6: u16 = 128;
 /// The least port that Linux gives to clients by itself (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: u16 = 32_768;
 /// Packets of one failed TCP contact: a SYN is repeated six times (`net.ipv4.tcp_syn_retries`), and a refusal is answered at most once.
@@ -120,7 +143,12 @@ mod tests {
             syn,
             reset,
         };
-        let (tcp, udp, icmp) = (protocol::TCP, protocol::UDP, protocol::ICMP);
+        let (tcp, udp, icmp, icmp_v6) = (protocol::TCP, protocol::UDP, protocol::ICMP, protocol::ICMPV6);
+        let from = |src_port, flow: FlowFacts| FlowFacts { tuple: FiveTuple { src_port, ..flow.tuple }, ..flow };
+        let to_all = |flow: FlowFacts| FlowFacts {
+            tuple: FiveTuple { dst: Address::v4([224, 0, 0, 251]), ..flow.tuple },
+            ..flow
+        };
         for (flow, exchange, contact, what) in [
             (flow(tcp, 22, (1, 1), 0), with((0, 0), true, true), Contact::Failed, "refused"),
             (flow(tcp, 22, (3, 0), 7), with((0, 0), true, false), Contact::Failed, "dropped by a firewall"),
@@ -134,7 +162,20 @@ mod tests {
             (flow(tcp, 80, (50, 40), 1), with((100, 90_000), true, false), Contact::Other, "a great one"),
             (flow(udp, 53, (1, 0), 0), with((30, 0), false, false), Contact::Failed, "no answer"),
             (flow(udp, 53, (1, 1), 0), with((30, 90), false, false), Contact::Short, "a lookup"),
-            (flow(icmp, 0, (1, 0), 0), with((56, 0), false, false), Contact::Failed, "no echo"),
+            (from(8, flow(icmp, 0, (1, 0), 0)), with((56, 0), false, false), Contact::Failed, "no echo"),
+            (from(3, flow(icmp, 1, (1, 0), 0)), with((56, 0), false, false), Contact::Other, "an error that is told"),
+            (
+                from(135, flow(icmp_v6, 136, (1, 0), 0)),
+                with((24, 0), false, false),
+                Contact::Other,
+                "a neighbour is looked for",
+            ),
+            (
+                to_all(flow(udp, 5_353, (1, 0), 0)),
+                with((80, 0), false, false),
+                Contact::Other,
+                "a group is told something",
+            ),
             (
                 FlowFacts { part: 1, ..flow(tcp, 22, (1, 0), 0) },
                 with((0, 0), true, true),

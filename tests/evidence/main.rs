@@ -6,7 +6,7 @@ mod daemon;
 #[path = "../util/mod.rs"]
 mod util;
 
-// mod learning;
+mod learning;
 mod live;
 mod model;
 mod replay;
