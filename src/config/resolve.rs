@@ -294,6 +294,7 @@ alert:
     recon: 0.75
     exploit: 1
   novel: alert
+  incidents: false
 admin: {listen: '[::1]:0', enabled: false}
 log:
   level: debug
@@ -313,6 +314,7 @@ log:
         assert_eq!(config.alert.output, AlertOutput::File("/var/log/alerts.json".into()));
         assert_eq!(config.alert.thresholds, BTreeMap::from([("exploit".into(), 1.0), ("recon".into(), 0.75)]));
         assert_eq!((config.alert.dedup_window, config.alert.novel), (Micros::ZERO, NovelMode::Alert));
+        assert!(!config.alert.incidents);
         assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
         assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
         assert_eq!(config.settings.len(), KEYS.len());

@@ -176,8 +176,8 @@ impl State {
         let meter = match kind {
             EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => Meter::Distinct(Box::default()),
             EvidenceKind::Flood => Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW))),
-            EvidenceKind::Guessing => Meter::Guesses(Box::new(Service::new())),
-            EvidenceKind::Share => Meter::Share(Box::new(Service::new())),
+            EvidenceKind::Guessing => Meter::Guesses(Box::new(Service::new(EvidenceParts::MIDDLE_WINDOW))),
+            EvidenceKind::Share => Meter::Share(Box::new(Service::new(EvidenceParts::LONG_WINDOW))),
         };
         Self { meter, extent: Extent::new(), open: None }
     }
@@ -211,8 +211,8 @@ impl Meter {
 }
 
 impl Service {
-    const fn new() -> Self {
-        let (flows, share) = (Ring::new(EvidenceParts::LONG_WINDOW), Ring::new(EvidenceParts::LONG_WINDOW));
+    const fn new(window: u32) -> Self {
+        let (flows, share) = (Ring::new(window), Ring::new(window));
         Self { flows, share, labels: [(LabelId(0), 0); LABELS] }
     }
 

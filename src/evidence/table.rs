@@ -3,6 +3,7 @@
 //!
 //! Nothing is moved when it fills, a flow costs one set, and sources that show up once push out each other before one that goes on.
 
+use super::sketch::mixed;
 use super::subject::Subject;
 use super::window::{Tick, is_within};
 use crate::model::EvidenceParts;
@@ -90,7 +91,7 @@ impl<S> Table<S> {
 }
 
 fn set_of(hash: u64) -> usize {
-    usize::try_from((hash >> 32) % SETS as u64).unwrap_or_default()
+    usize::try_from(mixed(hash) % SETS as u64).unwrap_or_default()
 }
 
 const fn is_stale(seen: Tick, now: Tick) -> bool {

@@ -164,8 +164,11 @@ impl fmt::Display for Card<'_> {
         writeln!(f, "            rows SHA-256 {data_sha256}, seed {seed}, by {created_by}")?;
         writeln!(f, "novelty     beyond {} from the nearest benign point", self.novelty_threshold)?;
         if let Some(evidence) = self.evidence {
-            let super::EvidenceParts { short_window, long_window, lean, learned_on, .. } = evidence;
-            writeln!(f, "\nincidents   in windows of {short_window} s and {long_window} s, shares above {lean}")?;
+            let super::EvidenceParts { short_window, middle_window, long_window, lean, learned_on, .. } = evidence;
+            writeln!(
+                f,
+                "\nincidents   in windows of {short_window}, {middle_window} and {long_window} s, shares above {lean}"
+            )?;
             writeln!(f, "            learnt on {learned_on}")?;
             for (name, least) in evidence.told() {
                 writeln!(f, "  {name:24} {least}")?;

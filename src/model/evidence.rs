@@ -21,7 +21,7 @@ pub enum EvidenceKind {
     Hosts,
     /// Failed contacts of all sources with one port of one host, in the short window.
     Flood,
-    /// Short exchanges of one source with one service whose verdicts are of guessing, in the long window.
+    /// Short exchanges of one source with one service whose verdicts are of guessing, in the middle window.
     Guessing,
     /// What the verdicts on one source's flows to one service lean to attacks, in the long window, by label.
     Share,
@@ -35,6 +35,8 @@ pub enum EvidenceKind {
 pub struct EvidenceParts {
     /// The windows that the counts were taken in, in seconds; a program that counts in others refuses them.
     pub short_window: u32,
+    /// See `short_window`.
+    pub middle_window: u32,
     /// See `short_window`.
     pub long_window: u32,
     /// From which count on a kind raises an incident; a kind that is not here raises none. Not the share, which goes by label.
@@ -55,9 +57,9 @@ pub struct Least {
     pub least: f32,
     /// The greatest count of a benign subject.
     pub benign: f32,
-    /// Hostile subjects that reach the threshold.
+    /// Hostile sources that reach the threshold, each in each capture that it is in.
     pub caught: u32,
-    /// Hostile subjects that the kind counts something of.
+    /// Hostile sources that the kind counts something of.
     pub hostile: u32,
 }
 
@@ -94,15 +96,20 @@ impl fmt::Display for EvidenceKind {
 impl fmt::Display for Least {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { least, benign, caught, hostile } = self;
-        write!(f, "from {least}; benign up to {benign}, {caught} of {hostile} hostile subjects reach it")
+        write!(f, "from {least}; benign up to {benign}, {caught} of {hostile} hostile sources reach it")
     }
 }
 
 impl EvidenceParts {
     /// The short window, in seconds: what a flood is told by.
     pub const SHORT_WINDOW: u32 = 10;
+    /// The middle window, in seconds: tools that guess try ten times a minute and more; what is slower adds up as a share.
+    pub const MIDDLE_WINDOW: u32 = 60;
     /// The long window, in seconds: a scan of one port every 15 s, as slow as common tools go unasked, shows 20 in it.
     pub const LONG_WINDOW: u32 = 300;
+
+    /// All windows.
+    pub const WINDOWS: [u32; 3] = [Self::SHORT_WINDOW, Self::MIDDLE_WINDOW, Self::LONG_WINDOW];
 
     /// Each threshold with its name for people, in order.
     pub fn told(&self) -> impl Iterator<Item = (String, &Least)> + '_ {
@@ -113,13 +120,9 @@ impl EvidenceParts {
     /// Refuses what the counting cannot go by.
     pub(super) fn check(&self, labels: &[String]) -> Result<(), ArtifactError> {
         let bad = |problem: String| Err(field("evidence", problem));
-        if (self.short_window, self.long_window) != (Self::SHORT_WINDOW, Self::LONG_WINDOW) {
-            let Self { short_window, long_window, .. } = self;
-            return bad(format!(
-                "counted in windows of {short_window} s and {long_window} s, this program counts in {} s and {} s: learn it anew",
-                Self::SHORT_WINDOW,
-                Self::LONG_WINDOW
-            ));
+        let (held, own) = ([self.short_window, self.middle_window, self.long_window], Self::WINDOWS);
+        if held != own {
+            return bad(format!("counted in windows of {held:?} s, this program counts in {own:?} s: learn it anew"));
         }
         if !(0.0..=1.0).contains(&self.lean) {
             return bad("a lean outside 0..=1".to_owned());

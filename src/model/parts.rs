@@ -372,7 +372,7 @@ const LEAST_COORDINATE: f32 = 1e-7;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Kept, KnnParts, Weighting};
+    use crate::model::{EvidenceKind, Kept, KnnParts, Least, Weighting};
 
     /// Two features (FIN Flag Count 0 to 10, Flow Bytes/s 0 to 100), benign around 0 and recon around the maximum.
     pub(in super::super) fn example() -> ModelParts {
@@ -443,6 +443,21 @@ pub(super) mod tests {
         }
     }
 
+    /// The thresholds of evidence of an example, which has them from then on.
+    pub(in super::super) fn evidence(parts: &mut ModelParts) -> &mut EvidenceParts {
+        let least = Least { least: 12.0, benign: 2.0, caught: 3, hostile: 4 };
+        let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
+        parts.evidence.get_or_insert_with(|| EvidenceParts {
+            short_window,
+            middle_window,
+            long_window,
+            kinds: BTreeMap::from([(EvidenceKind::Ports, least)]),
+            lean: 0.5,
+            share: BTreeMap::from([("recon".to_owned(), Least { least: 4.5, ..least })]),
+            learned_on: "an example".to_owned(),
+        })
+    }
+
     /// The example with a change, its schema hash made right again.
     pub(in super::super) fn example_with(change: impl FnOnce(&mut ModelParts)) -> ModelParts {
         let mut parts = example();
@@ -463,7 +478,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 36] = [
+        let cases: [(&str, Change); 43] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -505,6 +520,24 @@ pub(super) mod tests {
             ("no benign point", |p| knn(p).point_labels = vec![1; 6]),
             ("`name`", |p| p.name = String::new()),
             ("`version`", |p| p.version = "x".repeat(1000)),
+            ("`evidence`: counted in windows", |p| evidence(p).long_window = 600),
+            ("`evidence`: a lean", |p| evidence(p).lean = 1.5),
+            ("`evidence`: the share goes by label", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).kinds.insert(EvidenceKind::Share, least);
+            }),
+            ("`evidence`: `benign` is no attack", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).share.insert("benign".to_owned(), least);
+            }),
+            ("`evidence`: `dos` is no attack", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).share.insert("dos".to_owned(), least);
+            }),
+            ("`evidence`: ports: a threshold below 1", |p| {
+                evidence(p).kinds.values_mut().for_each(|least| least.least = 0.0);
+            }),
+            ("`evidence`: learned_on", |p| evidence(p).learned_on.clear()),
         ];
         for (words, change) in cases {
             let message = Model::from_parts(&example_with(change)).expect_err(words).to_string();

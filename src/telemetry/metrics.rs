@@ -379,6 +379,8 @@ mod tests {
         metrics.unclassified("no_model").inc();
         metrics.lost("stdout", LossReason::Closed).inc();
         metrics.early_lost("stdout", LossReason::Closed).inc();
+        metrics.incidents_lost("stdout", LossReason::Io).inc();
+        metrics.incidents_raised(EvidenceKind::Ports).inc();
         metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);
         for name in ["old", "new"] {
             metrics.set_model(&ModelIdentity { name: name.into(), version: "1".into(), sha256: "ab".into() });

@@ -103,7 +103,7 @@ fn thresholds_lie_above_what_benign_sources_do_and_a_scan_is_caught() {
 
     // The card and the difference say so.
     let card = String::from_utf8(succeed(&["model", "inspect", text(&after)]).stdout).expect("UTF-8");
-    assert!(card.contains("incidents   in windows of 10 s and 300 s") && card.contains("ports"), "{card}");
+    assert!(card.contains("incidents   in windows of 10, 60 and 300 s") && card.contains("ports"), "{card}");
     let diff = String::from_utf8(succeed(&["model", "diff", text(&before), text(&after)]).stdout).expect("UTF-8");
     assert!(diff.contains("incident from ports: (none) -> 12"), "{diff}");
 

@@ -11,6 +11,7 @@ pub(crate) fn with_evidence(kinds: &[(EvidenceKind, f32)], share: f32) -> Model 
     let mut parts = model.parts().clone();
     parts.evidence = Some(EvidenceParts {
         short_window: EvidenceParts::SHORT_WINDOW,
+        middle_window: EvidenceParts::MIDDLE_WINDOW,
         long_window: EvidenceParts::LONG_WINDOW,
         kinds: kinds.iter().map(|(kind, count)| (*kind, least(*count))).collect(),
         lean: 0.5,

@@ -137,7 +137,8 @@ impl Run {
             found.reports.into_iter().for_each(|report| run.told(report.incident));
             if found.cover.is_some() {
                 run.covered.insert(at);
-                let _ = joined.covered(&flow.facts, &flow.verdict);
+                // No line: the incident's stands for it.
+                drop(joined.covered(&flow.facts, &flow.verdict));
             } else if let Decision::Emit(_) = joined.ended(&flow.facts, Some(&flow.verdict)) {
                 run.lines.with += 1;
                 run.lines.false_with += wrong;

@@ -2,7 +2,7 @@
 //!
 //! The rule: a threshold is twice the greatest count of a benign subject, of counts in time scaled to a whole window where a
 //! capture is shorter, and at least the kind's floor. A kind that benign subjects fill its sketch by half with is left out. Of the
-//! leans of the share the one is taken by which most hostile subjects are caught.
+//! leans of the share the one is taken by which most hostile sources are caught.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -99,9 +99,9 @@ pub fn learn(model: &Model, data: &Dataset, about: &str) -> Result<EvidenceLearn
     let told = format!("{flows} flows of {} captures{about}", captures.captures.len());
     let learned_on = told.chars().filter(|letter| !letter.is_control()).take(200).collect();
     let lean = LEANS.get(lean).copied().unwrap_or(0.5);
-    let (short_window, long_window) = (EvidenceParts::SHORT_WINDOW, EvidenceParts::LONG_WINDOW);
+    let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
     Ok(EvidenceLearnt {
-        parts: EvidenceParts { short_window, long_window, kinds, lean, share, learned_on },
+        parts: EvidenceParts { short_window, middle_window, long_window, kinds, lean, share, learned_on },
         captures: captures.captures.len(),
         flows,
         unplaced: captures.unplaced,
@@ -167,14 +167,14 @@ impl<'a> Lesson<'a> {
         }
         let digits = |value: f32| if kind == EvidenceKind::Share { (value * 10.0).ceil() / 10.0 } else { value.ceil() };
         let threshold = digits((greatest * MARGIN).max(floor(kind)));
-        let hostile = || self.of(kind, label, lean).filter(|(peak, value)| peak.is_hostile && *value > 0.0);
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let least = Least {
-            least: threshold,
-            benign: digits(greatest),
-            caught: count(hostile().filter(|(_, value)| *value >= threshold).count()),
-            hostile: count(hostile().count()),
+        let sources = |from: f32| {
+            let reach = self.of(kind, label, lean).filter(|(_, value)| *value > 0.0 && *value >= from);
+            let of = |peak: &'a Peak| peak.sources.iter().map(move |source| (peak.capture, *source));
+            let sources: BTreeSet<(usize, Address)> = reach.flat_map(|(peak, _)| of(peak)).collect();
+            u32::try_from(sources.len()).unwrap_or(u32::MAX)
         };
+        let least =
+            Least { least: threshold, benign: digits(greatest), caught: sources(threshold), hostile: sources(0.0) };
         (Some(least), benign_in)
     }
 

@@ -72,7 +72,8 @@ fn scale_of(kind: EvidenceKind, capture: &Capture<'_>) -> f32 {
     let window = match kind {
         EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => return 1.0,
         EvidenceKind::Flood => EvidenceParts::SHORT_WINDOW,
-        EvidenceKind::Guessing | EvidenceKind::Share => EvidenceParts::LONG_WINDOW,
+        EvidenceKind::Guessing => EvidenceParts::MIDDLE_WINDOW,
+        EvidenceKind::Share => EvidenceParts::LONG_WINDOW,
     };
     let span = (capture.span().0 as f32 / 1e6).max(1.0);
     (window as f32 / span).max(1.0)
