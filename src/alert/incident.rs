@@ -18,7 +18,7 @@ pub struct IncidentAlert {
     pub signature: Arc<Signature>,
     /// Whose thresholds raised it.
     pub model: Arc<ModelIdentity>,
-    /// Where the flow was seen that brought the line.
+    /// Where its first flow was seen: an interface, or the name of a capture file.
     pub in_iface: Arc<str>,
 }
 

@@ -24,6 +24,8 @@ pub struct Extent {
     pub peers: Distinct,
     /// Ports of them.
     pub ports: Distinct,
+    /// The interface that saw the first flow.
+    pub interface: u16,
     /// Some of them, the first.
     examples: [Option<(Address, u16)>; EXAMPLES],
 }
@@ -112,12 +114,16 @@ impl Extent {
             failed: 0,
             peers: Distinct::new(),
             ports: Distinct::new(),
+            interface: 0,
             examples: [None; EXAMPLES],
         }
     }
 
     /// Adds a flow; the hashes are of what stands at the other end.
     pub(super) fn add(&mut self, kind: EvidenceKind, flow: &FlowFacts, failed: bool, peer: u64, port: u64) {
+        if self.flows == 0 {
+            self.interface = flow.interface;
+        }
         self.first = self.first.min(flow.start);
         self.last = self.last.max(flow.end);
         self.flows = self.flows.saturating_add(1);

@@ -20,6 +20,8 @@ pub struct Alerting {
     evidence: Option<Evidence>,
     incident_lines: u64,
     incident_lines_lost: u64,
+    /// By their numbers; none where all flows are of one capture.
+    interfaces: Vec<Arc<str>>,
     sink: LineSink,
     signatures: Vec<Arc<Signature>>,
     unknown_novel: Arc<Signature>,
@@ -110,6 +112,7 @@ impl Alerting {
             evidence: None,
             incident_lines: 0,
             incident_lines_lost: 0,
+            interfaces: Vec::new(),
             sink,
             signatures: model.labels().iter().map(|label| Arc::new(Signature::of_label(label))).collect(),
             unknown_novel: Arc::new(Signature::unknown_novel()),
@@ -122,6 +125,12 @@ impl Alerting {
     #[must_use]
     pub fn with_evidence(self, evidence: Option<Evidence>) -> Self {
         Self { evidence, ..self }
+    }
+
+    /// Names interfaces: a line on an incident may be due when a flow of another interface comes.
+    #[must_use]
+    pub fn on_interfaces(self, interfaces: Vec<Arc<str>>) -> Self {
+        Self { interfaces, ..self }
     }
 
     /// Whether flows are looked at together, so that all of them must come through [`Alerting::take`].
@@ -270,6 +279,7 @@ impl Alerting {
     fn tell(&mut self, report: Report, in_iface: &Arc<str>) {
         let (subject, id, step) = (report.incident.subject, report.incident.id, report.step);
         let signature = Arc::new(Signature::of_label(&report.incident.label));
+        let in_iface = self.interfaces.get(usize::from(report.incident.extent.interface)).unwrap_or(in_iface);
         let alert = IncidentAlert { report, signature, model: Arc::clone(&self.model), in_iface: Arc::clone(in_iface) };
         self.sink.push(|line| write_incident(&alert, line));
         self.pending.push(Line::Incident { subject, id, step });

@@ -131,7 +131,7 @@ impl Summary {
             raised: Named::new(EvidenceKind::ALL.map(EvidenceKind::name), &evidence.raised),
             lines,
             lost,
-            overflow: evidence.overflow,
+            overflow: evidence.overflow.saturating_add(evidence.early_overflow),
             evicted: evidence.evicted,
         };
         Self { incidents: counts.map(told), ..self }

@@ -34,8 +34,9 @@ fn a_scan_on_an_interface_is_one_incident_with_balanced_books() {
     let (incidents, _) = lines(&ended.stdout);
     let steps: Vec<_> = incidents.iter().map(|line| line["flowshrike"]["incident"]["step"].as_str()).collect();
     assert_eq!(steps, [Some("raised"), Some("ended")], "{}", ended.stdout);
-    assert_eq!(incidents[1]["in_iface"], "");
-    assert_eq!(incidents[0]["in_iface"].as_str(), Some(bed.right.interface.as_str()));
+    for line in &incidents {
+        assert_eq!(line["in_iface"].as_str(), Some(bed.right.interface.as_str()));
+    }
     assert_eq!(incidents[1]["flowshrike"]["incident"]["flows"], 100);
     let summary: Value = serde_json::from_slice(&std::fs::read(summary).expect("a file")).expect("JSON");
     let count = |name: &str| summary["alerts"][name].as_u64().expect("a count");

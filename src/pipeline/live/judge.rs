@@ -72,7 +72,7 @@ impl<'m> Judging<'m> {
             model,
             profile,
             policy,
-            alerting,
+            alerting: alerting.on_interfaces(interfaces.clone()),
             flow_log,
             log_lines_lost: 0,
             interfaces,
