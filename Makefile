@@ -45,7 +45,7 @@ bench: ## the whole program beside tcpdump and the peers that are installed; BEN
 
 bench-stages: ## each stage of the data path by itself
 	@.ci/setup.sh build
-	cargo bench --locked --bench data_path --bench classify
+	cargo bench --locked --bench data_path --bench classify --bench evidence
 
 counts: ## instructions a packet against benches/instruction-counts.txt; UPDATE=1 writes it anew
 	@.ci/counts.sh $(if $(UPDATE),update,measure)

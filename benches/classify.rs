@@ -157,6 +157,7 @@ impl Case {
                 point_labels,
             }),
             novelty: NoveltyParts { threshold: 0.5, reference: None },
+            evidence: None,
             pipeline: None,
             provenance: Provenance {
                 trained_on: "made-up points".to_owned(),

@@ -9,6 +9,7 @@
 //! - [`features`] has the CICFlowMeter columns, from one schema table.
 //! - [`taxonomy`] names labels, their severity and ATT&CK technique.
 //! - [`model`] has transform, nearest neighbours, novelty, the artifact.
+//! - [`evidence`] counts what many flows say together, and raises incidents.
 //! - [`alert`] has policy, suppression, the alert and its formats.
 //! - [`dataset`] reads labelled flows.
 //! - [`train`] fits a model to them and evaluates it.
@@ -33,6 +34,8 @@ pub mod features;
 pub mod taxonomy;
 
 pub mod model;
+
+pub mod evidence;
 
 pub mod alert;
 

@@ -10,11 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flowshrike::alert::{
-    Alert, AlertPolicy, AlertStage, Decision, Grounds, LabelRule, Limits, ModelIdentity, NovelMode, Signature, eve,
+    Alert, AlertPolicy, AlertStage, Decision, Grounds, IncidentAlert, LabelRule, Limits, ModelIdentity, NovelMode,
+    Signature, eve, write_incident,
 };
+use flowshrike::evidence::{Evidence, Exchange, Sight};
 use flowshrike::features::FeatureId;
 use flowshrike::flow::{Direction, EndReason, FiveTuple, FlowPolicy, FlowRecord, FlowState};
-use flowshrike::model::{LabelId, Telling, Verdict};
+use flowshrike::model::{EvidenceKind, EvidenceParts, LabelId, Least, Model, Telling, Verdict};
 use flowshrike::packet::{Address, PacketMeta, TcpFlags};
 use flowshrike::sink::LineSink;
 use flowshrike::time::Micros;
@@ -28,8 +30,8 @@ fn records_are_valid_under_suricatas_schema() {
         return;
     };
     let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
-    for (name, alert) in alerts() {
-        let mut record = parsed(&alert);
+    let flows = alerts().into_iter().map(|(name, alert)| (name, parsed(&alert)));
+    for (name, mut record) in flows.chain(incidents()) {
         let own = record.remove("flowshrike").expect("our own part");
         assert!(own["model"]["sha256"].is_string());
         let record = Value::Object(record);
@@ -127,6 +129,42 @@ fn alerts() -> Vec<(&'static str, Alert)> {
     let novel = Grounds { signature: Arc::new(Signature::unknown_novel()), ..grounds() };
     all.push(("novel", Alert::new(record(packet(6, "10.0.0.1", "10.0.0.2", 1, 2, 0)).facts(), &VERDICT, novel)));
     all
+}
+
+/// Lines on incidents: a scan of one source, and a flood, which has none.
+fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
+    let least = |least| Least { least, benign: 0.0, caught: 1, hostile: 1 };
+    let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
+    let mut parts = Model::embedded().expect("the default model").parts().clone();
+    parts.evidence = Some(EvidenceParts {
+        short_window,
+        middle_window,
+        long_window,
+        kinds: [(EvidenceKind::Ports, least(10.0)), (EvidenceKind::Flood, least(20.0))].into(),
+        lean: 0.5,
+        share: BTreeMap::new(),
+        learned_on: "a test".to_owned(),
+    });
+    let mut evidence = Evidence::of(&Model::from_parts(&parts).expect("valid"), 1).expect("thresholds");
+    let scan = (0..30).map(|n| packet(6, "2001:db8::1", "2001:db8::2", 40_000, 1_000 + n, n.into()));
+    let flood = (0..30).map(|n| packet(6, &format!("10.1.0.{n}"), "10.0.0.2", 40_000 + n, 80, 100));
+    let mut found = Vec::new();
+    for (name, first) in scan.map(|first| ("a scan", first)).chain(flood.map(|first| ("a flood", first))) {
+        let flow = FlowRecord { end: EndReason::IdleTimeout, ..record(PacketMeta { flags: TcpFlags::SYN, ..first }) };
+        let (facts, exchange) = (flow.facts(), Exchange::of(&flow));
+        let verdict = Verdict { label: LabelId(0), ..VERDICT };
+        let sight = Sight { flow: &facts, exchange, verdict: &verdict, alerts: false };
+        found.extend(evidence.observe(&sight).reports.into_iter().map(|report| (name, report)));
+    }
+    found.extend(evidence.finish().into_iter().map(|report| ("an end", report)));
+    assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a scan", "a flood", "an end", "an end"]);
+    let line = |report| {
+        let Grounds { signature, model, in_iface, .. } = grounds();
+        let mut line = Vec::new();
+        write_incident(&IncidentAlert { report, signature, model, in_iface }, &mut line);
+        serde_json::from_slice(&line).expect("one JSON object")
+    };
+    found.into_iter().map(|(name, report)| (name, line(report))).collect()
 }
 
 fn grounds() -> Grounds {

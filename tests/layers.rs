@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["features"],
     &["taxonomy"],
     &["model"],
+    &["evidence"],
     &["alert"],
     &["dataset"],
     &["train"],
@@ -34,7 +35,8 @@ const WITHIN_A_ROW: &[(&str, &str, &str)] = &[
 ];
 
 /// Core layers import nothing that does I/O: these paths of the standard library may not appear in them.
-const CORE: &[&str] = &["time", "units", "yaml", "packet", "flow", "features", "taxonomy", "model", "alert"];
+const CORE: &[&str] =
+    &["time", "units", "yaml", "packet", "flow", "features", "taxonomy", "model", "evidence", "alert"];
 const NOT_IN_CORE: &[&str] =
     &["std::fs", "std::thread", "std::process", "std::env", "std::time::Instant", "std::time::SystemTime"];
 

@@ -17,8 +17,13 @@ use crate::time::Micros;
 ///
 /// Numbers that are not finite are written as `null`; times outside of the years 0 to 9999 as the nearest inside.
 pub fn write_line(alert: &Alert, line: &mut Vec<u8>) {
+    write_record(&Record::of(alert), line);
+}
+
+/// Appends one record and a newline, or nothing.
+pub(super) fn write_record<T: Serialize>(record: &T, line: &mut Vec<u8>) {
     let before = line.len();
-    match serde_json::to_writer(&mut *line, &Record::of(alert)) {
+    match serde_json::to_writer(&mut *line, record) {
         Ok(()) => line.push(b'\n'),
         // A `Vec` takes every byte and a `Record` has string keys only, so there is no error to report; should a later
         // field bring one, a torn record must not reach the sink.
@@ -52,7 +57,7 @@ struct Record<'a> {
 
 /// Suricata's `alert` object.
 #[derive(Serialize)]
-struct AlertPart<'a> {
+pub(super) struct AlertPart<'a> {
     action: &'static str,
     gid: u32,
     signature_id: u32,
@@ -110,7 +115,7 @@ struct OwnPart<'a> {
 }
 
 #[derive(Serialize)]
-struct ModelPart<'a> {
+pub(super) struct ModelPart<'a> {
     name: &'a str,
     version: &'a str,
     sha256: &'a str,
@@ -135,7 +140,6 @@ impl<'a> Record<'a> {
             protocol::ICMPV6 => Some(icmp_type_and_code(true, tuple.src_port, tuple.dst_port)),
             _ => None,
         };
-        let ModelIdentity { name, version, sha256 } = &*alert.model;
         Self {
             timestamp: Timestamp(alert.flow.end),
             flow_id: alert.flow.flow_id(),
@@ -175,15 +179,22 @@ impl<'a> Record<'a> {
                 early: alert.is_early(),
                 part: alert.flow.part,
                 suppressed: alert.suppressed,
-                model: ModelPart { name, version, sha256 },
+                model: ModelPart::of(&alert.model),
                 top_features: Features(&alert.telling),
             },
         }
     }
 }
 
+impl<'a> ModelPart<'a> {
+    pub(super) fn of(model: &'a ModelIdentity) -> Self {
+        let ModelIdentity { name, version, sha256 } = model;
+        Self { name, version, sha256 }
+    }
+}
+
 impl<'a> AlertPart<'a> {
-    fn of(signature: &'a Signature) -> Self {
+    pub(super) fn of(signature: &'a Signature) -> Self {
         let metadata = signature.technique.map(|technique| Metadata {
             mitre_tactic_id: [technique.tactic_id],
             mitre_tactic_name: [technique.tactic],
@@ -227,7 +238,7 @@ const GENERATOR: u32 = 9469;
 
 /// A value written as its `Display` text.
 #[derive(Clone, Copy)]
-struct Text<T>(T);
+pub(super) struct Text<T>(pub(super) T);
 
 impl<T: fmt::Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -236,7 +247,7 @@ impl<T: fmt::Display> Serialize for Text<T> {
 }
 
 /// A time as Suricata writes it, with a four-digit year.
-struct Timestamp(Micros);
+pub(super) struct Timestamp(pub(super) Micros);
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -254,7 +265,7 @@ const YEAR_0: Micros = Micros(-62_167_219_200_000_000);
 const YEAR_9999: Micros = Micros(253_402_300_799_999_999);
 
 /// An IP protocol by the name that Suricata gives it, or its number.
-struct Protocol(u8);
+pub(super) struct Protocol(pub(super) u8);
 
 impl Serialize for Protocol {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

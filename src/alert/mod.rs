@@ -12,11 +12,13 @@
 #[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod alert;
 pub mod eve;
+mod incident;
 mod policy;
 mod stage;
 mod suppression;
 
 pub use alert::{Alert, Grounds, ModelIdentity, Signature};
+pub use incident::{IncidentAlert, write_incident};
 pub use policy::{AlertPolicy, Judgement, LabelRule, NovelMode, PolicyError};
 pub use stage::{AlertCounts, AlertStage, Decision, Emission, Limits, SuppressReason, Ticket};
 pub use suppression::DEDUP_WINDOW;

@@ -52,7 +52,7 @@ pub struct AlertCounts {
     pub early: u64,
     /// Such lines that no sink took; not in `early`, and their flows' ends are judged as if nothing had been said.
     pub early_lost: u64,
-    /// Early verdicts that dedup held back; their flows' ends are judged as if there had been none.
+    /// Early verdicts that dedup or an incident held back; their flows' ends are judged as if there had been none.
     pub early_held: u64,
     /// Early verdicts not told because too many open flows had been told of already; as above.
     pub early_overflow: u64,
@@ -71,6 +71,8 @@ pub enum SuppressReason {
     Dedup,
     /// A line on this flow went out while it was open.
     Early,
+    /// The flow is part of an incident, whose line stands for it.
+    Incident,
 }
 
 /// What the stage says to one call.
@@ -157,6 +159,23 @@ impl AlertStage {
                 Decision::Emit(Emission { label, suppressed: held, ticket })
             }
         }
+    }
+
+    /// A flow is part of an incident: it is an attack whatever its own verdict, and gets no line. An open one is counted at its end.
+    pub fn covered(&mut self, facts: &FlowFacts, verdict: &Verdict) -> Decision {
+        if facts.end_reason.is_none() {
+            self.counts.early_held += u64::from(self.predicts(verdict));
+            return Decision::Postponed;
+        }
+        let told = self.told_early.remove(&FlowIdentity::of(facts));
+        self.counts.predicted += 1;
+        self.suppress(if told { SuppressReason::Early } else { SuppressReason::Incident })
+    }
+
+    /// Whether policy calls a verdict an attack.
+    #[must_use]
+    pub fn predicts(&self, verdict: &Verdict) -> bool {
+        matches!(self.policy.judge(verdict), Judgement::Predicted(_))
     }
 
     /// Counts novel flows that policy only counts, of which no line had been told while they were open.
@@ -249,7 +268,7 @@ impl AlertCounts {
 
 impl SuppressReason {
     /// Every reason, in the order of [`SuppressReason::index`].
-    pub const ALL: [Self; 2] = [Self::Dedup, Self::Early];
+    pub const ALL: [Self; 3] = [Self::Dedup, Self::Early, Self::Incident];
 
     /// The reason as a metric label and summary key.
     #[must_use]
@@ -257,6 +276,7 @@ impl SuppressReason {
         match self {
             Self::Dedup => "dedup",
             Self::Early => "early",
+            Self::Incident => "incident",
         }
     }
 
@@ -334,7 +354,7 @@ mod tests {
         assert!(matches!(other, Decision::Suppressed(SuppressReason::Dedup)));
         assert_eq!(emission(stage.ended(&flow(60, 3, 80), Some(&attack))).suppressed, 1);
         let counts = stage.counts();
-        assert_eq!((counts.predicted, counts.emitted, counts.suppressed, counts.early), (3, 1, [1, 1], 1));
+        assert_eq!((counts.predicted, counts.emitted, counts.suppressed, counts.early), (3, 1, [1, 1, 0], 1));
     }
 
     #[test]
@@ -365,7 +385,7 @@ mod tests {
         /// Whatever comes in whatever order, and whatever is lost, nothing is unaccounted for.
         #[test]
         fn the_books_balance_after_every_call(
-            steps in proptest::collection::vec((0u8..4, 0u16..4, 0u16..3, 0u16..3, 0f32..1.0, any::<bool>(), -200i64..200), 1..300),
+            steps in proptest::collection::vec((0u8..5, 0u16..4, 0u16..3, 0u16..3, 0f32..1.0, any::<bool>(), -200i64..200), 1..300),
             window in 0i64..90,
             dedup_capacity in 0usize..4,
             early_capacity in 0usize..3,
@@ -381,6 +401,10 @@ mod tests {
                 let (flow, verdict) = (flow(second, src_port, dst_port), verdict(label, score, novel));
                 let decision = match what {
                     0 => stage.early(&flow, &verdict),
+                    4 => {
+                        predicted += 1;
+                        stage.covered(&flow, &verdict)
+                    }
                     1 | 2 => {
                         predicted += u64::from(matches!(stage.policy.judge(&verdict), Judgement::Predicted(_)));
                         stage.ended(&flow, Some(&verdict))

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::model_file;
 use crate::alert::Limits;
 use crate::config::Config;
+use crate::evidence::Evidence;
 use crate::features::Profile;
 use crate::flow::{FlowPolicy, Lifecycle};
 use crate::model::{self, Model};
@@ -39,6 +40,11 @@ pub(super) fn alert_limits(config: &Config) -> Limits {
         longest_flow: config.flow.active_timeout + config.flow.active_timeout,
         ..Limits::default()
     }
+}
+
+/// The stage that looks at flows together, if the model has thresholds for it and the configuration does not forbid it.
+pub(super) fn evidence(config: &Config, model: &Model, seed: u64) -> Option<Evidence> {
+    config.alert.incidents.then(|| Evidence::of(model, seed)).flatten()
 }
 
 /// One line on what the model knows, for every run: traffic unlike it will look strange.

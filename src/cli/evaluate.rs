@@ -11,6 +11,7 @@ use super::progress::Bars;
 use super::{model_file, signals};
 use crate::dataset::{Dataset, Skipped};
 use crate::model::{Model, leaky_line};
+use crate::train::evidence::{Compared, columns, compare, compared_text};
 use crate::train::{self, Assessment, Judged, Options, Progress as _};
 
 /// Options of `evaluate`.
@@ -69,6 +70,9 @@ struct Scored<'a> {
     /// Only where it was asked for: every other key is the same from run to run.
     #[serde(skip_serializing_if = "Option::is_none")]
     latency: Option<Latency>,
+    /// Only of a model with thresholds for it, and flows that say who and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Compared>,
 }
 
 /// Nanoseconds that a verdict took in this process, rows in their order and after one round to warm up; a row of a moment ago is known.
@@ -94,7 +98,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let model = model_file::open(args.model.as_deref())?;
     signals::end_whole()?;
     let bars = Bars::new();
-    let data = args.flows.read(model.features(), &bars)?;
+    let (data, compared) = read(args, &model, &bars)?;
     let names = train::to_model(data.labels(), model.labels(), args.allow_unknown_labels)?;
     let judged = Judged::watched(&model, &data, &bars);
     let options = Options { seed: args.seed, hours: args.hours, importance: args.importance || args.html.is_some() };
@@ -116,7 +120,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let (skipped_rows, notes) = (data.skipped(), data.notes());
             serde_json::to_writer_pretty(
                 &mut out,
-                &Scored { leaky, model: named, found: &found, skipped_rows, notes, latency },
+                &Scored { leaky, model: named, found: &found, skipped_rows, notes, latency, evidence: compared },
             )?;
             writeln!(out)?;
         }
@@ -126,6 +130,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             }
             writeln!(out, "model {} {}, SHA-256 {}\n", named.name, named.version, named.sha256)?;
             write!(out, "{}", train::summary(&found))?;
+            if let Some(compared) = &compared {
+                write!(out, "{}", compared_text(compared))?;
+            }
             if let Some(Latency { median_ns, p99_ns, verdicts }) = latency {
                 writeln!(
                     out,
@@ -135,6 +142,23 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// The flows, and what evidence adds on them if the model has thresholds for it and they say who and when.
+fn read(args: &Args, model: &Model, bars: &Bars) -> anyhow::Result<(Dataset, Option<Compared>)> {
+    if model.evidence().is_none() {
+        return Ok((args.flows.read(model.features(), bars)?, None));
+    }
+    let data = args.flows.read_identified(&columns(model), bars)?;
+    let compared = match compare(model, &data) {
+        Ok(compared) => compared,
+        Err(error) => {
+            bars.say(&format!("note      nothing on evidence beyond one flow: {error}\n"));
+            None
+        }
+    };
+    let own: Vec<usize> = (0..model.features().len()).collect();
+    Ok((data.with_columns(&own), compared))
 }
 
 /// Times every verdict once; `None` without flows.

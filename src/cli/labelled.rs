@@ -13,7 +13,7 @@ pub(super) struct Labelled {
     /// Flows with CICFlowMeter columns, of any version: CSV, JSON lines or Parquet; text may be packed with gzip or zip.
     /// Rows of a capture stand in the order of time
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    data: Vec<PathBuf>,
+    pub(super) data: Vec<PathBuf>,
     /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -44,6 +44,11 @@ impl From<BadRowArg> for OnBadRow {
 }
 
 impl Labelled {
+    /// Other files, read as these are.
+    pub(super) fn of(&self, data: &[PathBuf]) -> Self {
+        Self { data: data.to_vec(), labels: None, label_column: self.label_column.clone(), on_bad_row: self.on_bad_row }
+    }
+
     /// Reads the flows; what was skipped and what is odd about the files goes to stderr.
     ///
     /// # Errors
@@ -62,11 +67,30 @@ impl Labelled {
         group_column: Option<&str>,
         bars: &Bars,
     ) -> anyhow::Result<Dataset> {
+        self.read_with(features, group_column, false, bars)
+    }
+
+    /// The flows with who and when, for evidence.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(super) fn read_identified(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
+        self.read_with(features, None, true, bars)
+    }
+
+    fn read_with(
+        &self,
+        features: &[FeatureId],
+        group_column: Option<&str>,
+        identities: bool,
+        bars: &Bars,
+    ) -> anyhow::Result<Dataset> {
         let query = Query {
             data: &self.data,
             labels: self.labels.as_deref(),
             label_column: self.label_column.as_deref(),
             group_column,
+            identities,
             features,
             on_bad_row: self.on_bad_row.into(),
         };

@@ -3,6 +3,7 @@
 mod config;
 mod detection;
 mod evaluate;
+mod evidence;
 mod extract;
 mod inputs;
 mod interfaces;
@@ -43,7 +44,7 @@ enum Command {
     /// Put labels on flows by rules: addresses, ports, protocol, time windows
     Label(label::Args),
     /// Fit a model from labelled flows, with a validation report
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Score a model on labelled flows
     Evaluate(evaluate::Args),
     /// A verdict for each row of flow files

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::model_file;
+use super::{evidence, model_file};
 use crate::features::Profile;
 use crate::model::{Card, Diff, Model};
 
@@ -40,6 +40,8 @@ enum Action {
         #[arg(long, value_name = "PROFILE", default_value_t = Profile::Standard)]
         profile: Profile,
     },
+    /// Learn what raises incidents beyond one flow (scans, sweeps, floods, guessing), on labelled flows with addresses and times
+    Evidence(evidence::Args),
     /// Print what changed from one model to another
     Diff {
         /// The model before
@@ -72,6 +74,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             print(&Card::of(&model), *format)
         }
         Action::Verify { models, sha256, profile } => verify(models, sha256.as_deref(), *profile),
+        Action::Evidence(args) => evidence::run(args),
         Action::Diff { before, after, format } => {
             print(&Diff::between(&model_file::read(before)?, &model_file::read(after)?), *format)
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::Usage;
-use super::detection::{alert_limits, flow_policy, introduce, load_model, max_flows, threshold};
+use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows, threshold};
 use super::inputs::{Defaults, Inputs, Taker};
 use super::output::{self, write_whole};
 use crate::alert::NovelMode;
@@ -93,16 +93,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(path) => LineSink::file(path)?,
         None => LineSink::stdout()?,
     };
-    let alerting = Alerting::new(&model, policy.clone(), alert_limits(&config), sink);
+    let alerting = Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
+        .with_evidence(evidence(&config, &model, HASH_SEED));
     eprintln!("flowshrike: {}", introduce(&model));
 
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
     let log = args.flows.as_deref().map(|path| output::open(Some(path)).map(BufWriter::new)).transpose()?;
     let flows = ByEnd::new(plan.longest_silence());
+    let passes_all = alerting.has_evidence();
+    let judge =
+        || Judge::new(Detector::new(&model, profile), policy.clone(), args.flows.is_some()).passing_all(passes_all);
     let mut teller = Teller { alerting, flows, capture: "".into(), log };
-    let ran =
-        plan.run(|| Judge::new(Detector::new(&model, profile), policy.clone(), args.flows.is_some()), &mut teller)?;
+    let ran = plan.run(judge, &mut teller)?;
     if let Some(log) = &mut teller.log {
         log.flush().context("cannot write the flows")?;
     }
@@ -111,7 +114,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         verdicts.add(&stage.verdicts());
         teller.alerting.count_novel(stage.novel());
     }
-    let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts());
+    let summary = Summary::new(&ran.totals, &verdicts, model.labels(), &teller.alerting.counts())
+        .with_incidents(teller.alerting.incidents());
     eprint!("{}", summary.table(began.elapsed().as_secs_f64()));
     if let Some(path) = &args.summary {
         write_whole(path, &summary.to_json()?)?;
@@ -148,18 +152,21 @@ impl Taker<Passed> for Teller {
     fn capture_end(&mut self) -> anyhow::Result<()> {
         let Self { alerting, flows, capture, .. } = self;
         flows.end(|judged| tell(alerting, capture, judged));
+        alerting.end_capture(capture);
         alerting.flush(|_| ());
         Ok(())
     }
 }
 
 fn tell(alerting: &mut Alerting, capture: &Arc<str>, judged: Judged) {
-    let Judged { flow, verdict, telling } = judged;
-    alerting.take(&flow, &verdict, capture, || telling);
+    let Judged { flow, exchange, verdict, telling } = judged;
+    alerting.take(&flow, || exchange, &verdict, capture, || telling);
     if alerting.waiting() >= BATCH {
         alerting.flush(|_| ());
     }
 }
 
+/// Evidence counts by a fixed hash, as the flow table does: the same bytes give the same bytes.
+const HASH_SEED: u64 = 0x666c_6f77_7368_7269;
 /// Lines written at a time.
 const BATCH: usize = 256;

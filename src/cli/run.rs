@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::Usage;
-use super::detection::{alert_limits, flow_policy, introduce, load_model, max_flows};
+use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows};
 use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
 use super::signals;
@@ -132,7 +132,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         max_flows: max_flows(&config, profile),
         workers: config.flow.workers,
         seed,
-        alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink),
+        alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
+            .with_evidence(evidence(&config, &model, seed)),
         model: &model,
         alert_policy: policy,
         flow_log,
@@ -241,8 +242,8 @@ fn settings(config: &Config, name: String, promiscuous: bool) -> LiveSettings {
 
 /// Says what was counted, and that it balances.
 fn finish(end: &LiveEnd, model: &Model, path: Option<&Path>, ran: Duration) -> anyhow::Result<()> {
-    let LiveEnd { totals, verdicts, alerts, failure } = end;
-    let summary = Summary::new(totals, verdicts, model.labels(), alerts);
+    let LiveEnd { totals, verdicts, alerts, incidents, failure } = end;
+    let summary = Summary::new(totals, verdicts, model.labels(), alerts).with_incidents(*incidents);
     eprint!("{}", summary.table(ran.as_secs_f64()));
     if let Some(path) = path {
         write_whole(path, &summary.to_json()?)?;

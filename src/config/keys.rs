@@ -216,6 +216,13 @@ pub static KEYS: &[Key] = &[
                 or told as `unknown-novel`.",
     },
     Key {
+        path: "alert.incidents",
+        form: Form::Switch,
+        default: "true",
+        about: "Whether flows are also looked at together, and scans and guessing told as one incident each. It needs a model \
+                with thresholds for it (`flowshrike model evidence`); without them nothing changes.",
+    },
+    Key {
         path: "admin.listen",
         form: Form::Address,
         default: "127.0.0.1:9469",

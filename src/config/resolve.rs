@@ -78,6 +78,8 @@ pub struct AlertConfig {
     pub thresholds: BTreeMap<String, f32>,
     /// What becomes of novel flows.
     pub novel: NovelMode,
+    /// Whether flows are looked at together where the model can.
+    pub incidents: bool,
 }
 
 /// Where alerts go.
@@ -164,6 +166,7 @@ impl Config {
                     "alert" => NovelMode::Alert,
                     _ => NovelMode::Count,
                 },
+                incidents: of("alert.incidents")?.switch()?,
             },
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
             log: LogConfig { level: of("log.level")?.choice()?, format: of("log.format")?.choice()? },
@@ -258,6 +261,7 @@ mod tests {
             dedup_window: Micros::from_secs(60),
             thresholds: BTreeMap::new(),
             novel: NovelMode::Count,
+            incidents: true,
         };
         assert_eq!((config.alert, config.model), (expected, None));
         let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");
@@ -290,6 +294,7 @@ alert:
     recon: 0.75
     exploit: 1
   novel: alert
+  incidents: false
 admin: {listen: '[::1]:0', enabled: false}
 log:
   level: debug
@@ -309,6 +314,7 @@ log:
         assert_eq!(config.alert.output, AlertOutput::File("/var/log/alerts.json".into()));
         assert_eq!(config.alert.thresholds, BTreeMap::from([("exploit".into(), 1.0), ("recon".into(), 0.75)]));
         assert_eq!((config.alert.dedup_window, config.alert.novel), (Micros::ZERO, NovelMode::Alert));
+        assert!(!config.alert.incidents);
         assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
         assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
         assert_eq!(config.settings.len(), KEYS.len());

@@ -41,6 +41,7 @@ pub struct Dataset {
     labels: Texts,
     scenarios: Texts,
     groups: Option<Texts>,
+    identities: Vec<FlowIdentity>,
     skipped: Skipped,
     notes: Vec<String>,
 }
@@ -64,6 +65,7 @@ impl Dataset {
             labels: Texts::default(),
             scenarios: Texts::default(),
             groups: None,
+            identities: Vec::new(),
             skipped: Skipped::default(),
             notes: Vec::new(),
         }
@@ -123,6 +125,7 @@ impl Dataset {
             labels: self.labels.clone(),
             scenarios: self.scenarios.clone(),
             groups: self.groups.clone(),
+            identities: self.identities.clone(),
             skipped: self.skipped.clone(),
             notes: self.notes.clone(),
         }
@@ -144,6 +147,12 @@ impl Dataset {
     #[must_use]
     pub const fn groups(&self) -> Option<&Texts> {
         self.groups.as_ref()
+    }
+
+    /// Which flow a row is, if [`Query::identities`] were asked for.
+    #[must_use]
+    pub fn identity(&self, row: usize) -> Option<&FlowIdentity> {
+        self.identities.get(row)
     }
 
     /// Rows that could not be read and were left out.

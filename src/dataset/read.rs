@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::columns::{Columns, Named, wanted};
 use super::container::{Part, parts};
 use super::error::{BadRow, DatasetError};
+use super::flow_identity::IdentityColumns;
 use super::skipped::OnBadRow;
 use super::table::Opened;
 use super::{Dataset, aliases};
@@ -26,6 +27,8 @@ pub struct Query<'a> {
     pub group_column: Option<&'a str>,
     /// The columns to keep, in order.
     pub features: &'a [FeatureId],
+    /// Whether to keep who talked to whom and when, where files say so.
+    pub identities: bool,
     /// What to do with a row that cannot be read.
     pub on_bad_row: OnBadRow,
 }
@@ -51,7 +54,9 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
     let mut flows = 0_u64;
     for part in all_parts(query.data, &mut dataset.notes)? {
         let mut flow_table = part.open()?;
-        let columns = Columns::find(&mut flow_table, query.features, &named)?;
+        let ids = query.identities.then(|| IdentityColumns::find(&flow_table));
+        let more = ids.iter().flat_map(IdentityColumns::positions);
+        let columns = Columns::find_beside(&mut flow_table, query.features, &named, more)?;
         if columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
             return Err(DatasetError::NoLabels { path: part.path, wanted: wanted(query.label_column) });
         }
@@ -77,7 +82,11 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
             };
             let read = flow.and_then(|()| side.unwrap_or(Ok(()))).and_then(|()| {
                 columns.numbers(&flow_table, &mut values)?;
-                push(&mut dataset, &values, (&flow_table, &columns), labels.as_ref())
+                push(&mut dataset, &values, (&flow_table, &columns), labels.as_ref())?;
+                if let Some(ids) = &ids {
+                    dataset.identities.push(ids.read(&flow_table, columns.chosen()));
+                }
+                Ok(())
             });
             if let Err(bad) = read {
                 dataset.skipped.take(bad, query.on_bad_row)?;
@@ -255,6 +264,7 @@ mod tests {
             labels: labels.as_deref(),
             label_column: column,
             group_column: None,
+            identities: false,
             features: &features(),
             on_bad_row: OnBadRow::Fail,
         })
@@ -291,6 +301,7 @@ mod tests {
                 labels: None,
                 label_column: None,
                 group_column: None,
+                identities: false,
                 features: &features(),
                 on_bad_row: OnBadRow::Fail,
             })
@@ -358,6 +369,7 @@ mod tests {
             labels: None,
             label_column: None,
             group_column: None,
+            identities: false,
             features: &[],
             on_bad_row: OnBadRow::Fail,
         };

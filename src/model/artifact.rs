@@ -101,7 +101,7 @@ const MAX_HEADER: usize = 4096;
 mod tests {
     use super::*;
     use crate::features::Profile;
-    use crate::model::parts::tests::{example, example_with, knn, maps};
+    use crate::model::parts::tests::{evidence, example, example_with, knn, maps};
 
     /// The artifact with a header that is right for a changed payload or version.
     fn with_header(version: u32, payload: &[u8]) -> Vec<u8> {
@@ -122,6 +122,23 @@ mod tests {
         assert_eq!(model.sha256(), sha256_hex(&bytes));
         assert_eq!((model.name(), model.engine(), model.profile()), ("example", "knn", Profile::Cic));
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 2);
+    }
+
+    #[test]
+    fn thresholds_of_evidence_are_kept_and_a_model_without_them_reads_and_writes_as_before() {
+        let with = write(&example_with(|parts| evidence(parts).lean = 0.25)).expect("encodes");
+        let model = read(&with).expect("a valid model");
+        assert_eq!(model.to_bytes().expect("encodes"), with);
+        let kinds = &model.evidence().expect("thresholds").kinds;
+        assert_eq!(kinds[&crate::model::EvidenceKind::Ports].least, 12.0);
+        let text = String::from_utf8(with).expect("text");
+        assert!(text.contains(r#""evidence":{"short_window":10,"#), "{text}");
+        let without = write(&example()).expect("encodes");
+        assert!(read(&without).expect("a valid model").evidence().is_none());
+        assert!(!String::from_utf8(without).expect("text").contains("evidence"));
+        let other = text.lines().nth(1).expect("a payload").replace(r#""ports":"#, r#""pports":"#);
+        let error = read(&with_header(2, other.as_bytes())).expect_err("an unknown kind").to_string();
+        assert!(error.contains("pports"), "{error}");
     }
 
     #[test]

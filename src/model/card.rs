@@ -38,6 +38,9 @@ pub struct Card<'m> {
     pub points: usize,
     /// Distance to the nearest benign point above which a flow is novel.
     pub novelty_threshold: f32,
+    /// What raises incidents beyond one flow, if something does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<&'m super::EvidenceParts>,
     /// What it was trained on.
     pub provenance: &'m super::Provenance,
     /// Figures from its validation, by name.
@@ -80,6 +83,7 @@ impl<'m> Card<'m> {
             features: &parts.features,
             points: parts.engine.size(),
             novelty_threshold: model.novelty_threshold(),
+            evidence: parts.evidence.as_ref(),
             provenance: &parts.provenance,
             metrics: &parts.metrics,
             blind_spots: blind_spots(model, &labels),
@@ -159,6 +163,17 @@ impl fmt::Display for Card<'_> {
         writeln!(f, "trained on  {trained_on}")?;
         writeln!(f, "            rows SHA-256 {data_sha256}, seed {seed}, by {created_by}")?;
         writeln!(f, "novelty     beyond {} from the nearest benign point", self.novelty_threshold)?;
+        if let Some(evidence) = self.evidence {
+            let super::EvidenceParts { short_window, middle_window, long_window, lean, learned_on, .. } = evidence;
+            writeln!(
+                f,
+                "\nincidents   in windows of {short_window}, {middle_window} and {long_window} s, shares above {lean}"
+            )?;
+            writeln!(f, "            learnt on {learned_on}")?;
+            for (name, least) in evidence.told() {
+                writeln!(f, "  {name:24} {least}")?;
+            }
+        }
         writeln!(f, "\nlabel                     flows    points  alert from")?;
         for LabelCard { name, title, training_flows, points, alert_threshold } in &self.labels {
             let from = alert_threshold.map_or_else(|| "-".to_owned(), |least| least.to_string());

@@ -15,6 +15,7 @@ mod diff;
 mod digest;
 mod engine;
 mod error;
+mod evidence;
 mod knn;
 mod memo;
 mod novelty;
@@ -31,6 +32,7 @@ pub(crate) use digest::hex;
 pub use digest::sha256_hex;
 pub use engine::{EngineParts, Kept, KnnParts, MAX_K, MAX_TREES, MajorityParts, Node, TreeParts};
 pub use error::{ArtifactError, MAX_BYTES};
+pub use evidence::{EvidenceKind, EvidenceParts, Least};
 pub use knn::{Metric, Weighting};
 pub use novelty::TELLING;
 pub use parts::{
@@ -239,6 +241,12 @@ impl Model {
     #[must_use]
     pub const fn novelty_threshold(&self) -> f32 {
         self.parts.novelty.threshold
+    }
+
+    /// What raises incidents beyond one flow; `None` in a model that judges each flow alone.
+    #[must_use]
+    pub const fn evidence(&self) -> Option<&EvidenceParts> {
+        self.parts.evidence.as_ref()
     }
 
     /// The parts as the artifact holds them: provenance, metrics, knots, points.

@@ -67,6 +67,7 @@ impl PartsV1 {
                 point_labels: self.point_labels,
             }),
             novelty: NoveltyParts { threshold: self.novelty_threshold, reference: None },
+            evidence: None,
             pipeline: None,
             provenance: self.provenance,
             metrics: self.metrics,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::sha256_hex;
 use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
+use super::evidence::EvidenceParts;
 use super::knn::Metric;
 use super::transform::{Linear, LinearMap, QuantileMap, Scaling, Transform};
 use super::{LabelId, Model};
@@ -47,6 +48,9 @@ pub struct ModelParts {
     pub engine: EngineParts,
     /// How it tells what is novel.
     pub novelty: NoveltyParts,
+    /// What raises incidents beyond one flow. Left out where nothing was learnt of that, as in artifacts of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceParts>,
     /// The declaration that it was fitted by, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<serde_json::Value>,
@@ -159,6 +163,9 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
     let features = checked_features(&parts)?;
     let transform = parts.transform.checked(&parts.features)?;
     let benign_label = checked_labels(&parts)?;
+    if let Some(evidence) = &parts.evidence {
+        evidence.check(&parts.labels)?;
+    }
     let frame = Frame {
         dimensions: transform.dimensions(),
         range: transform.range(),
@@ -365,7 +372,7 @@ const LEAST_COORDINATE: f32 = 1e-7;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Kept, KnnParts, Weighting};
+    use crate::model::{EvidenceKind, Kept, KnnParts, Least, Weighting};
 
     /// Two features (FIN Flag Count 0 to 10, Flow Bytes/s 0 to 100), benign around 0 and recon around the maximum.
     pub(in super::super) fn example() -> ModelParts {
@@ -406,6 +413,7 @@ pub(super) mod tests {
                 point_labels: vec![0, 0, 0, 1, 1, 1],
             }),
             novelty: NoveltyParts { threshold: 0.25, reference: None },
+            evidence: None,
             pipeline: None,
             provenance: Provenance {
                 trained_on: "numbers made up for a test".to_owned(),
@@ -435,6 +443,21 @@ pub(super) mod tests {
         }
     }
 
+    /// The thresholds of evidence of an example, which has them from then on.
+    pub(in super::super) fn evidence(parts: &mut ModelParts) -> &mut EvidenceParts {
+        let least = Least { least: 12.0, benign: 2.0, caught: 3, hostile: 4 };
+        let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
+        parts.evidence.get_or_insert_with(|| EvidenceParts {
+            short_window,
+            middle_window,
+            long_window,
+            kinds: BTreeMap::from([(EvidenceKind::Ports, least)]),
+            lean: 0.5,
+            share: BTreeMap::from([("recon".to_owned(), Least { least: 4.5, ..least })]),
+            learned_on: "an example".to_owned(),
+        })
+    }
+
     /// The example with a change, its schema hash made right again.
     pub(in super::super) fn example_with(change: impl FnOnce(&mut ModelParts)) -> ModelParts {
         let mut parts = example();
@@ -455,7 +478,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 36] = [
+        let cases: [(&str, Change); 43] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -497,6 +520,24 @@ pub(super) mod tests {
             ("no benign point", |p| knn(p).point_labels = vec![1; 6]),
             ("`name`", |p| p.name = String::new()),
             ("`version`", |p| p.version = "x".repeat(1000)),
+            ("`evidence`: counted in windows", |p| evidence(p).long_window = 600),
+            ("`evidence`: a lean", |p| evidence(p).lean = 1.5),
+            ("`evidence`: the share goes by label", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).kinds.insert(EvidenceKind::Share, least);
+            }),
+            ("`evidence`: `benign` is no attack", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).share.insert("benign".to_owned(), least);
+            }),
+            ("`evidence`: `dos` is no attack", |p| {
+                let least = evidence(p).kinds[&EvidenceKind::Ports];
+                evidence(p).share.insert("dos".to_owned(), least);
+            }),
+            ("`evidence`: ports: a threshold below 1", |p| {
+                evidence(p).kinds.values_mut().for_each(|least| least.least = 0.0);
+            }),
+            ("`evidence`: learned_on", |p| evidence(p).learned_on.clear()),
         ];
         for (words, change) in cases {
             let message = Model::from_parts(&example_with(change)).expect_err(words).to_string();

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::alert::{
-    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, LabelRule, Limits, ModelIdentity,
-    NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve,
+    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, IncidentAlert, LabelRule, Limits,
+    ModelIdentity, NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve, write_incident,
 };
+use crate::evidence::{Evidence, EvidenceCounts, Exchange, Report, Sight, Step, Subject};
 use crate::flow::FlowFacts;
-use crate::model::{LabelId, Model, Telling, Verdict};
+use crate::model::{EvidenceKind, LabelId, Model, Telling, Verdict};
 use crate::sink::{Flushed, LineSink, LossReason};
 use crate::time::Micros;
 
@@ -15,6 +16,12 @@ use crate::time::Micros;
 #[derive(Debug)]
 pub struct Alerting {
     stage: AlertStage,
+    /// What many flows say together, where the model has thresholds for it.
+    evidence: Option<Evidence>,
+    incident_lines: u64,
+    incident_lines_lost: u64,
+    /// By their numbers; none where all flows are of one capture.
+    interfaces: Vec<Arc<str>>,
     sink: LineSink,
     signatures: Vec<Arc<Signature>>,
     unknown_novel: Arc<Signature>,
@@ -25,9 +32,9 @@ pub struct Alerting {
 
 /// A line in the sink's batch.
 #[derive(Debug)]
-struct Line {
-    ticket: Ticket,
-    told: Told,
+enum Line {
+    Flow { ticket: Ticket, told: Told },
+    Incident { subject: Subject, id: u64, step: Step },
 }
 
 /// A line that was written, or lost.
@@ -48,6 +55,19 @@ pub enum Outcome {
     Written(Told),
     /// No sink took it.
     Lost(Told, LossReason),
+    /// A line on an incident was written, or lost.
+    Incident(EvidenceKind, Step, Option<LossReason>),
+}
+
+/// What was counted of incidents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IncidentCounts {
+    /// By the stage that raises them.
+    pub evidence: EvidenceCounts,
+    /// Lines on incidents that were written.
+    pub lines: u64,
+    /// Such lines that no sink took.
+    pub lost: u64,
 }
 
 /// What the stage made of a flow, for metrics.
@@ -89,6 +109,10 @@ impl Alerting {
     pub fn new(model: &Model, policy: AlertPolicy, limits: Limits, sink: LineSink) -> Self {
         Self {
             stage: AlertStage::new(policy, limits),
+            evidence: None,
+            incident_lines: 0,
+            incident_lines_lost: 0,
+            interfaces: Vec::new(),
             sink,
             signatures: model.labels().iter().map(|label| Arc::new(Signature::of_label(label))).collect(),
             unknown_novel: Arc::new(Signature::unknown_novel()),
@@ -97,17 +121,43 @@ impl Alerting {
         }
     }
 
+    /// Looks at flows together, too.
+    #[must_use]
+    pub fn with_evidence(self, evidence: Option<Evidence>) -> Self {
+        Self { evidence, ..self }
+    }
+
+    /// Names interfaces: a line on an incident may be due when a flow of another interface comes.
+    #[must_use]
+    pub fn on_interfaces(self, interfaces: Vec<Arc<str>>) -> Self {
+        Self { interfaces, ..self }
+    }
+
+    /// Whether flows are looked at together, so that all of them must come through [`Alerting::take`].
+    #[must_use]
+    pub const fn has_evidence(&self) -> bool {
+        self.evidence.is_some()
+    }
+
     /// Takes a flow and its verdict, in the order in which lines should appear; without an end reason the flow is still
-    /// open. `telling` finds the features that tell it most, and is asked where a line is written.
+    /// open. `exchange` tells more of the flow, and is asked where flows are looked at together; `telling` finds the features
+    /// that tell it most, and is asked where a line is written.
     pub fn take(
         &mut self,
         flow: &FlowFacts,
+        exchange: impl FnOnce() -> Exchange,
         verdict: &Verdict,
         in_iface: &Arc<str>,
         telling: impl FnOnce() -> Vec<Telling>,
     ) -> Taken {
         let early = flow.end_reason.is_none();
-        let decision = if early { self.stage.early(flow, verdict) } else { self.stage.ended(flow, Some(verdict)) };
+        let decision = if self.is_part_of_incident(flow, exchange, verdict, in_iface) {
+            self.stage.covered(flow, verdict)
+        } else if early {
+            self.stage.early(flow, verdict)
+        } else {
+            self.stage.ended(flow, Some(verdict))
+        };
         match decision {
             Decision::Quiet | Decision::Postponed => Taken::Quiet,
             Decision::Novel => Taken::Novel,
@@ -127,12 +177,26 @@ impl Alerting {
     /// Writes the waiting lines, and says what became of each.
     pub fn flush(&mut self, mut told: impl FnMut(Outcome)) -> Flushed {
         let flushed = self.sink.flush();
-        for (position, Line { ticket, told: line }) in self.pending.drain(..).enumerate() {
-            if position < flushed.written {
-                told(Outcome::Written(line));
-            } else {
-                self.stage.lost(ticket);
-                told(Outcome::Lost(line, flushed.reason.unwrap_or(LossReason::Io)));
+        for (position, line) in self.pending.drain(..).enumerate() {
+            let lost = (position >= flushed.written).then(|| flushed.reason.unwrap_or(LossReason::Io));
+            match (line, lost) {
+                (Line::Flow { told: line, .. }, None) => told(Outcome::Written(line)),
+                (Line::Flow { ticket, told: line }, Some(reason)) => {
+                    self.stage.lost(ticket);
+                    told(Outcome::Lost(line, reason));
+                }
+                (Line::Incident { subject, id, step }, lost) => {
+                    if lost.is_none() {
+                        self.incident_lines = self.incident_lines.saturating_add(1);
+                    } else {
+                        self.incident_lines_lost = self.incident_lines_lost.saturating_add(1);
+                        // The later lines say no more than the last one will; the first one says that there is something.
+                        if let Some(evidence) = self.evidence.as_mut().filter(|_| step == Step::Raised) {
+                            evidence.lost(&subject, id);
+                        }
+                    }
+                    told(Outcome::Incident(subject.kind, step, lost));
+                }
             }
         }
         flushed
@@ -148,6 +212,19 @@ impl Alerting {
     #[must_use]
     pub const fn counts(&self) -> AlertCounts {
         self.stage.counts()
+    }
+
+    /// What was counted of incidents; `None` where flows are not looked at together.
+    #[must_use]
+    pub fn incidents(&self) -> Option<IncidentCounts> {
+        let (lines, lost) = (self.incident_lines, self.incident_lines_lost);
+        self.evidence.as_ref().map(|evidence| IncidentCounts { evidence: evidence.counts(), lines, lost })
+    }
+
+    /// A capture is over: open incidents get their last lines, and nothing of its flows counts any more.
+    pub fn end_capture(&mut self, in_iface: &Arc<str>) {
+        let reports = self.evidence.as_mut().map(Evidence::finish).unwrap_or_default();
+        reports.into_iter().for_each(|report| self.tell(report, in_iface));
     }
 
     /// The sink's name as a metric label.
@@ -181,7 +258,31 @@ impl Alerting {
         let alert = Alert::new(*flow, verdict, grounds);
         self.sink.push(|line| eve::write_line(&alert, line));
         let told = Told { label, early: alert.is_early(), last: flow.end };
-        self.pending.push(Line { ticket, told });
+        self.pending.push(Line::Flow { ticket, told });
+    }
+
+    /// Whether an incident covers a flow; the lines on incidents that are due go to the sink.
+    fn is_part_of_incident(
+        &mut self,
+        flow: &FlowFacts,
+        exchange: impl FnOnce() -> Exchange,
+        verdict: &Verdict,
+        in_iface: &Arc<str>,
+    ) -> bool {
+        let Some(evidence) = &mut self.evidence else { return false };
+        let alerts = self.stage.predicts(verdict);
+        let found = evidence.observe(&Sight { flow, exchange: exchange(), verdict, alerts });
+        found.reports.into_iter().for_each(|report| self.tell(report, in_iface));
+        found.cover.is_some()
+    }
+
+    fn tell(&mut self, report: Report, in_iface: &Arc<str>) {
+        let (subject, id, step) = (report.incident.subject, report.incident.id, report.step);
+        let signature = Arc::new(Signature::of_label(&report.incident.label));
+        let in_iface = self.interfaces.get(usize::from(report.incident.extent.interface)).unwrap_or(in_iface);
+        let alert = IncidentAlert { report, signature, model: Arc::clone(&self.model), in_iface: Arc::clone(in_iface) };
+        self.sink.push(|line| write_incident(&alert, line));
+        self.pending.push(Line::Incident { subject, id, step });
     }
 }
 

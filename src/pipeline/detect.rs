@@ -8,6 +8,7 @@ use super::counters::Verdicts;
 use super::flow_log;
 use super::shard::Stage;
 use crate::alert::{AlertPolicy, Judgement};
+use crate::evidence::Exchange;
 use crate::features::{self, FeatureVector, Profile};
 use crate::flow::{FlowFacts, FlowKey, FlowRecord};
 use crate::model::{Classifier, Model, Telling, Verdict};
@@ -27,6 +28,8 @@ pub struct Detector<'m> {
 pub struct Judged {
     /// The flow; without an end reason it is still open.
     pub flow: FlowFacts,
+    /// More of it, for evidence.
+    pub exchange: Exchange,
     /// What the model says.
     pub verdict: Verdict,
     /// The features that tell it most from benign flows, for an alert.
@@ -77,6 +80,8 @@ pub struct Judge<'m> {
     detector: Detector<'m>,
     policy: AlertPolicy,
     logs_flows: bool,
+    /// Whether all flows are looked at together, so that each is passed on.
+    passes_all: bool,
     /// Open flows that were passed on: their ends must follow, whatever they turn out to be.
     told_early: HashSet<(FlowKey, Micros, u32), FixedState>,
     novel: u64,
@@ -95,7 +100,14 @@ impl<'m> Judge<'m> {
     /// A stage of its own for each shard.
     #[must_use]
     pub fn new(detector: Detector<'m>, policy: AlertPolicy, logs_flows: bool) -> Self {
-        Self { detector, policy, logs_flows, told_early: HashSet::default(), novel: 0 }
+        Self { detector, policy, logs_flows, passes_all: false, told_early: HashSet::default(), novel: 0 }
+    }
+
+    /// Passes every flow on, whatever its verdict: where flows are looked at together.
+    #[must_use]
+    pub const fn passing_all(mut self, all: bool) -> Self {
+        self.passes_all = all;
+        self
     }
 
     /// Ended flows that are novel, that policy only counts, and that were not passed on.
@@ -110,8 +122,10 @@ impl<'m> Judge<'m> {
         self.detector.verdicts()
     }
 
-    fn pass_on(&mut self, flow: FlowFacts, verdict: Verdict) -> Judged {
-        Judged { flow, verdict, telling: self.detector.telling() }
+    /// What alerts need of a flow; only one that is told by itself needs what tells it.
+    fn pass_on(&mut self, flow: FlowFacts, record: &FlowRecord, verdict: Verdict, is_told: bool) -> Judged {
+        let telling = if is_told { self.detector.telling() } else { Vec::new() };
+        Judged { flow, exchange: Exchange::of(record), verdict, telling }
     }
 }
 
@@ -124,8 +138,9 @@ impl Stage for Judge<'_> {
         let was_told = self.told_early.remove(&(flow.key(), flow.start, flow.part));
         let judgement = self.policy.judge(&verdict);
         let is_told = was_told || matches!(judgement, Judgement::Predicted(_));
-        self.novel += u64::from(!is_told && judgement == Judgement::Novel);
-        let judged = is_told.then(|| self.pass_on(flow, verdict));
+        let passes = is_told || self.passes_all;
+        self.novel += u64::from(!passes && judgement == Judgement::Novel);
+        let judged = passes.then(|| self.pass_on(flow, record, verdict, is_told));
         let line = self.logs_flows.then(|| {
             let mut line = Vec::new();
             let Detector { classifier, profile, features, .. } = &self.detector;
@@ -138,10 +153,12 @@ impl Stage for Judge<'_> {
     fn early(&mut self, record: &FlowRecord) -> Option<Passed> {
         let flow = record.facts_while_open();
         let verdict = self.detector.open(record);
-        if !matches!(self.policy.judge(&verdict), Judgement::Predicted(_)) {
+        let is_told = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
+        if is_told {
+            self.told_early.insert((flow.key(), flow.start, flow.part));
+        } else if !self.passes_all {
             return None;
         }
-        self.told_early.insert((flow.key(), flow.start, flow.part));
-        Some(Passed { judged: Some(self.pass_on(flow, verdict)), line: None })
+        Some(Passed { judged: Some(self.pass_on(flow, record, verdict, is_told)), line: None })
     }
 }

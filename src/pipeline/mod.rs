@@ -24,7 +24,7 @@ mod reorder;
 mod shard;
 mod summary;
 
-pub use alerting::{Alerting, Outcome, Taken, Told, identity_of, policy_of};
+pub use alerting::{Alerting, IncidentCounts, Outcome, Taken, Told, identity_of, policy_of};
 pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
 pub use detect::{Detector, Judge, Judged, Passed};
 pub use live::{Live, LiveEnd, LiveInterface, Stop, Telemetry};

@@ -140,6 +140,7 @@ const TIMER_LAG: Micros = Micros::from_millis(400);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Exchange;
     use crate::flow::{Direction, EndReason, FlowPolicy, FlowRecord, FlowState};
     use crate::model::{LabelId, Verdict};
     use crate::packet::{Address, PacketMeta, TcpFlags, protocol};
@@ -168,7 +169,7 @@ mod tests {
         let flow = FlowRecord { tuple, state, decided, end: EndReason::IdleTimeout, stored_reversed: false }.facts();
         let verdict = Verdict { label: LabelId(1), score: 1.0, attack: 1.0, novelty: 0.0, novel: false };
         let order = Order { epoch, decided, start: time, tuple, part: 0, sequence: 0 };
-        (order, Judged { flow, verdict, telling: Vec::new() })
+        (order, Judged { flow, exchange: Exchange::default(), verdict, telling: Vec::new() })
     }
 
     proptest! {

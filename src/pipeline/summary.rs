@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::alerting::IncidentCounts;
 use super::counters::{PacketCounters, Totals, Unclassified, Verdicts};
 use crate::alert::AlertCounts;
 use crate::flow::{EndReason, TableCounters};
+use crate::model::EvidenceKind;
 use crate::packet::Unparsed;
 
 /// The counts of a whole run.
@@ -16,7 +18,19 @@ pub struct Summary {
     packets: Packets,
     flows: Flows,
     alerts: Alerts,
+    /// Only where flows are looked at together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incidents: Option<Incidents>,
     capture: Capture,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Incidents {
+    raised: Named,
+    lines: u64,
+    lost: u64,
+    overflow: u64,
+    evicted: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -105,8 +119,22 @@ impl Summary {
                 lost: alerts.lost,
                 early: alerts.early,
             },
+            incidents: None,
             capture: Capture { files, incomplete_files, clock_steps, dropped_kernel, dropped_interface },
         }
+    }
+
+    /// The same with what was counted of incidents.
+    #[must_use]
+    pub fn with_incidents(self, counts: Option<IncidentCounts>) -> Self {
+        let told = |IncidentCounts { evidence, lines, lost }: IncidentCounts| Incidents {
+            raised: Named::new(EvidenceKind::ALL.map(EvidenceKind::name), &evidence.raised),
+            lines,
+            lost,
+            overflow: evidence.overflow.saturating_add(evidence.early_overflow),
+            evicted: evidence.evicted,
+        };
+        Self { incidents: counts.map(told), ..self }
     }
 
     /// Checks the balance identities (DESIGN section 2); they hold whenever nothing is on its way.
@@ -147,7 +175,7 @@ impl Summary {
     /// A short table for people; `seconds` is how long the run took.
     #[must_use]
     pub fn table(&self, seconds: f64) -> String {
-        let Self { packets, flows, alerts, capture } = self;
+        let Self { packets, flows, alerts, incidents, capture } = self;
         let mut text = String::new();
         // Writing to a string cannot fail.
         let mut line = |name: &str, value: String| writeln!(text, "  {name:<10} {value}").unwrap_or_default();
@@ -173,6 +201,17 @@ impl Summary {
                 alerts.predicted, alerts.emitted, alerts.suppressed, alerts.lost, alerts.early
             ),
         );
+        if let Some(incidents) = incidents {
+            line(
+                "incidents",
+                format!(
+                    "{} raised ({}), {} lines",
+                    incidents.raised.sum(),
+                    incidents.raised.not_zero(),
+                    incidents.lines
+                ),
+            );
+        }
         text
     }
 }

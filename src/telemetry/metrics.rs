@@ -11,8 +11,10 @@ use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge
 
 use super::registrar::{Definition, Registrar};
 use crate::alert::{ModelIdentity, SuppressReason};
+use crate::evidence::EvidenceCounts;
 use crate::features::FeatureId;
 use crate::flow::EndReason;
+use crate::model::EvidenceKind;
 use crate::packet::Unparsed;
 use crate::sink::LossReason;
 use crate::taxonomy::Severity;
@@ -38,6 +40,8 @@ pub struct Metrics {
     alerts_suppressed: IntCounterVec,
     alerts_lost: IntCounterVec,
     alerts_early_lost: IntCounterVec,
+    incidents_raised: IntCounterVec,
+    incidents_lost: IntCounterVec,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
     queue_dropped: IntCounterVec,
@@ -60,6 +64,12 @@ pub struct Metrics {
     pub alerts_predicted: IntCounter,
     /// Alerts that passed without a dedup window because the table was full.
     pub alerts_dedup_overflow: IntCounter,
+    /// Lines on incidents after their first.
+    pub incident_updates: IntCounter,
+    /// Incidents that go on.
+    pub incidents_open: IntGauge,
+    evidence_evicted: IntCounter,
+    evidence_overflow: IntCounter,
     /// Time to classify one flow, seconds.
     pub classify_duration: Histogram,
     /// Time from a flow's last packet to its alert's line, seconds.
@@ -141,10 +151,16 @@ impl Metrics {
             alerts_predicted: r.counter("alerts_predicted_total", "Ended flows that policy calls attacks; equals emitted + suppressed + lost.")?,
             alerts_emitted: r.counters("alerts_emitted_total", &["label", "severity"], "Alerts written on ended flows.")?,
             alerts_early: r.counters("alerts_early_total", &["label", "severity"], "Alerts written on flows that were still open.")?,
-            alerts_suppressed: r.counters("alerts_suppressed_total", &["reason"], "Ended flows called attacks that got no line of their own: `dedup` or `early` says which line stands for them.")?,
+            alerts_suppressed: r.counters("alerts_suppressed_total", &["reason"], "Ended flows called attacks that got no line of their own: `dedup`, `early` or `incident` says which line stands for them.")?,
             alerts_lost: r.counters("alerts_lost_total", &["sink", "reason"], "Alerts on ended flows that could not be written.")?,
             alerts_early_lost: r.counters("alerts_early_lost_total", &["sink", "reason"], "Alerts on open flows that could not be written; their flows' ends are judged anew.")?,
             alerts_dedup_overflow: r.counter("alerts_dedup_overflow_total", "Alerts written without a dedup window because the table of windows was full.")?,
+            incidents_raised: r.counters("incidents_raised_total", &["kind"], "Incidents raised, by the kind of evidence; each stands for many flows.")?,
+            incident_updates: r.counter("incident_updates_total", "Lines on incidents after their first: grown tenfold, or over.")?,
+            incidents_lost: r.counters("incident_lines_lost_total", &["sink", "reason"], "Lines on incidents that could not be written; a first one is written anew.")?,
+            incidents_open: r.gauge("incidents_open", "Incidents that go on.")?,
+            evidence_evicted: r.counter("evidence_evicted_total", "Sources, pairs and services forgotten for others within their window because the table of evidence was full.")?,
+            evidence_overflow: r.counter("evidence_overflow_total", "Incidents that were not raised, and open flows not looked at, because too many were open.")?,
             detection_latency: r.histogram("detection_latency_seconds", LATENCY_BOUNDS, "Time from a flow's last packet to its alert's line; a timeout's wait is part of it.")?,
             queue_depth: r.gauges("queue_depth", &["queue"], "Items waiting in a queue.")?,
             queue_capacity: r.gauges("queue_capacity", &["queue"], "Items that fit in a queue.")?,
@@ -167,7 +183,9 @@ impl Metrics {
         for reason in LossReason::ALL {
             drop(self.lost(sink, reason));
             drop(self.early_lost(sink, reason));
+            drop(self.incidents_lost(sink, reason));
         }
+        EvidenceKind::ALL.into_iter().for_each(|kind| drop(self.incidents_raised(kind)));
     }
 
     /// The handles of one interface, by its configured name or pattern.
@@ -244,6 +262,32 @@ impl Metrics {
     #[must_use]
     pub fn early_lost(&self, sink: &'static str, reason: LossReason) -> IntCounter {
         self.alerts_early_lost.with_label_values(&[sink, reason.name()])
+    }
+
+    /// Incidents raised by a kind of evidence.
+    #[must_use]
+    pub fn incidents_raised(&self, kind: EvidenceKind) -> IntCounter {
+        self.incidents_raised.with_label_values(&[kind.name()])
+    }
+
+    /// Lines on incidents that a sink could not write.
+    #[must_use]
+    pub fn incidents_lost(&self, sink: &'static str, reason: LossReason) -> IntCounter {
+        self.incidents_lost.with_label_values(&[sink, reason.name()])
+    }
+
+    /// Brings what is shared up to date with what the stage of evidence counts.
+    pub fn publish_incidents(&self, now: &EvidenceCounts, before: &EvidenceCounts) {
+        for kind in EvidenceKind::ALL {
+            let count = |counts: &EvidenceCounts| counts.raised.get(kind.index()).copied().unwrap_or(0);
+            if count(now) > count(before) {
+                self.incidents_raised(kind).inc_by(count(now) - count(before));
+            }
+        }
+        self.incidents_open.set(i64::try_from(now.open).unwrap_or(i64::MAX));
+        self.evidence_evicted.inc_by(now.evicted - before.evicted);
+        let overflow = |counts: &EvidenceCounts| counts.overflow + counts.early_overflow;
+        self.evidence_overflow.inc_by(overflow(now) - overflow(before));
     }
 
     /// Names the model that is running, in place of the one before.
@@ -335,6 +379,8 @@ mod tests {
         metrics.unclassified("no_model").inc();
         metrics.lost("stdout", LossReason::Closed).inc();
         metrics.early_lost("stdout", LossReason::Closed).inc();
+        metrics.incidents_lost("stdout", LossReason::Io).inc();
+        metrics.incidents_raised(EvidenceKind::Ports).inc();
         metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);
         for name in ["old", "new"] {
             metrics.set_model(&ModelIdentity { name: name.into(), version: "1".into(), sha256: "ab".into() });

@@ -110,6 +110,7 @@ impl<'a> Maker<'a> {
                 threshold: digits(&fitted.novelty_threshold),
                 reference: fitted.novelty_points.clone().map(|points| ReferenceParts { metric, points }),
             },
+            evidence: None,
             pipeline: serde_json::to_value(&recipe.pipeline).ok(),
             provenance: Provenance {
                 trained_on: self.trained_on(&rows),

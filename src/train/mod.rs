@@ -11,6 +11,7 @@ mod columns;
 mod condense;
 mod engine;
 mod evaluate;
+pub mod evidence;
 mod fit;
 mod grouping;
 mod importance;

@@ -367,6 +367,7 @@ fn read(path: &str) -> Result<Dataset, DatasetError> {
         label_column: None,
         group_column: None,
         features: &features,
+        identities: false,
         on_bad_row: OnBadRow::Skip,
     })
 }

@@ -12,9 +12,10 @@ use self::options::{ColumnArgs, ResampleArgs, SplitArgs};
 use super::labelled::Labelled;
 use super::output::write_whole;
 use super::progress::Bars;
-use super::{Usage, signals};
+use super::{Usage, evidence, signals};
 use crate::dataset::Skipped;
 use crate::features::Profile;
+use crate::train::evidence::EvidenceLearnt;
 use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, TreeSpec, View};
 
 /// Options of `train`.
@@ -46,6 +47,10 @@ pub(super) struct Args {
     /// One line about the data, for the model's provenance
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
+    /// Labelled flows with addresses and times, as `flowshrike label` writes them, from which thresholds for incidents beyond
+    /// one flow are learnt for the new model
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    evidence: Vec<PathBuf>,
     /// Also write the report as JSON
     #[arg(long, value_name = "PATH")]
     report: Option<PathBuf>,
@@ -68,6 +73,8 @@ struct Written<'a> {
     report: &'a Report,
     skipped_rows: &'a Skipped,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a EvidenceLearnt>,
 }
 
 /// How labels are grouped.
@@ -156,17 +163,32 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             recipe.rows
         ));
     }
-    let (model, report) = train::train_watched(&data, &recipe, &bars)?;
+    let (mut model, report) = train::train_watched(&data, &recipe, &bars)?;
+    let learnt = if args.evidence.is_empty() {
+        None
+    } else {
+        let flows = args.flows.of(&args.evidence);
+        let learnt = evidence::learn_on(&model, &flows, args.about.as_deref(), &bars)?;
+        model = train::evidence::child(&model, &learnt, None)?;
+        Some(learnt)
+    };
     drop(bars);
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;
     if let Some(path) = &args.report {
-        let mut json =
-            serde_json::to_vec_pretty(&Written { report: &report, skipped_rows: data.skipped(), notes: data.notes() })
-                .context("the report")?;
+        let mut json = serde_json::to_vec_pretty(&Written {
+            report: &report,
+            skipped_rows: data.skipped(),
+            notes: data.notes(),
+            evidence: learnt.as_ref(),
+        })
+        .context("the report")?;
         json.push(b'\n');
         write_whole(path, &json)?;
     }
     eprint!("{}", summary::summary(&report, args.profile, bytes.len()));
+    if let Some(learnt) = &learnt {
+        eprint!("{}", train::evidence::learnt_text(learnt));
+    }
     Ok(())
 }

@@ -9,11 +9,13 @@ use prometheus::local::LocalHistogram;
 use super::events::{EventsOut, Told};
 use super::worker::PUBLISH_MILLIS;
 use super::{Stop, Telemetry, WAIT, wall_clock};
+use crate::alert::SuppressReason;
 use crate::alert::{AlertCounts, AlertPolicy, Judgement};
+use crate::evidence::{Exchange, Step};
 use crate::features::Profile;
 use crate::flow::FlowRecord;
 use crate::model::{LabelId, Model, Verdict};
-use crate::pipeline::alerting::{Alerting, Outcome, Taken};
+use crate::pipeline::alerting::{Alerting, IncidentCounts, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
 use crate::pipeline::detect::Detector;
 use crate::pipeline::flow_log;
@@ -42,7 +44,7 @@ pub(super) struct Judging<'m> {
     queue: QueueMetrics,
     clock: Clock,
     stop: Stop,
-    published: (Verdicts, AlertCounts),
+    published: (Verdicts, AlertCounts, IncidentCounts),
 }
 
 impl<'m> Judging<'m> {
@@ -70,7 +72,7 @@ impl<'m> Judging<'m> {
             model,
             profile,
             policy,
-            alerting,
+            alerting: alerting.on_interfaces(interfaces.clone()),
             flow_log,
             log_lines_lost: 0,
             interfaces,
@@ -83,12 +85,16 @@ impl<'m> Judging<'m> {
             metrics,
             clock: telemetry.clock,
             stop,
-            published: (Verdicts::new(model.labels().len()), AlertCounts::default()),
+            published: (Verdicts::new(model.labels().len()), AlertCounts::default(), IncidentCounts::default()),
         }
     }
 
     /// Works off events until their senders are gone.
-    pub(super) fn run(mut self, events: &EventsOut, heartbeat: &Heartbeat) -> (Verdicts, AlertCounts) {
+    pub(super) fn run(
+        mut self,
+        events: &EventsOut,
+        heartbeat: &Heartbeat,
+    ) -> (Verdicts, AlertCounts, Option<IncidentCounts>) {
         self.queue.capacity.set(i64::try_from(events.capacity()).unwrap_or(i64::MAX));
         let mut published = 0;
         loop {
@@ -111,10 +117,14 @@ impl<'m> Judging<'m> {
                 break;
             }
         }
+        // Last lines of what is open; the counts that are shared have been brought up to date but for these.
+        self.alerting.end_capture(&self.nowhere);
+        self.flush();
+        self.publish();
         if self.log_lines_lost > 0 {
             tracing::warn!(lines = self.log_lines_lost, "lines of the flow log were lost");
         }
-        (self.detector.verdicts(), self.alerting.counts())
+        (self.detector.verdicts(), self.alerting.counts(), self.alerting.incidents())
     }
 
     /// Verdicts follow each other without a gap, so that the end of one is the beginning of the next, and one look at the
@@ -144,7 +154,7 @@ impl<'m> Judging<'m> {
         let interface = self.interfaces.get(usize::from(flow.interface)).unwrap_or(&self.nowhere);
         // What tells an attack is looked for only where a line is written.
         let Self { alerting, detector, .. } = self;
-        let taken = alerting.take(&flow, &verdict, interface, || detector.telling());
+        let taken = alerting.take(&flow, || Exchange::of(record), &verdict, interface, || detector.telling());
         if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
             self.flush();
         }
@@ -188,6 +198,9 @@ impl<'m> Judging<'m> {
             }
             Outcome::Lost(told, reason) if told.early => metrics.early_lost(sink, reason).inc(),
             Outcome::Lost(_, reason) => metrics.lost(sink, reason).inc(),
+            Outcome::Incident(_, Step::Raised, None) => {}
+            Outcome::Incident(_, _, None) => metrics.incident_updates.inc(),
+            Outcome::Incident(_, _, Some(reason)) => metrics.incidents_lost(sink, reason).inc(),
         });
     }
 
@@ -196,7 +209,9 @@ impl<'m> Judging<'m> {
         self.durations.flush();
         self.distances.flush();
         let (verdicts, alerts) = (self.detector.verdicts(), self.alerting.counts());
-        let (verdicts_before, alerts_before) = std::mem::replace(&mut self.published, (verdicts.clone(), alerts));
+        let incidents = self.alerting.incidents().unwrap_or_default();
+        let before = std::mem::replace(&mut self.published, (verdicts.clone(), alerts, incidents));
+        let (verdicts_before, alerts_before, incidents_before) = before;
         let metrics = &self.metrics;
         let labels = self.model.labels().iter();
         for ((label, now), before) in labels.zip(&verdicts.classified).zip(&verdicts_before.classified) {
@@ -208,7 +223,8 @@ impl<'m> Judging<'m> {
         metrics.flows_novel.inc_by(alerts.novel - alerts_before.novel);
         metrics.alerts_predicted.inc_by(alerts.predicted - alerts_before.predicted);
         metrics.alerts_dedup_overflow.inc_by(alerts.dedup_overflow - alerts_before.dedup_overflow);
-        for reason in crate::alert::SuppressReason::ALL {
+        metrics.publish_incidents(&incidents.evidence, &incidents_before.evidence);
+        for reason in SuppressReason::ALL {
             let count = |counts: &AlertCounts| counts.suppressed.get(reason.index()).copied().unwrap_or(0);
             let more = count(&alerts) - count(&alerts_before);
             if more > 0 {

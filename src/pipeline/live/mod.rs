@@ -26,7 +26,7 @@ use self::judge::Judging;
 use self::reader::{Feed, Place, Reader};
 use self::sight::Sight;
 use self::worker::{Dispatch, FlowWorker};
-use super::alerting::Alerting;
+use super::alerting::{Alerting, IncidentCounts};
 use super::counters::{Totals, Verdicts};
 use crate::alert::{AlertCounts, AlertPolicy};
 use crate::capture::{LiveCapture, LiveError};
@@ -106,6 +106,8 @@ pub struct LiveEnd {
     pub verdicts: Verdicts,
     /// Alerts.
     pub alerts: AlertCounts,
+    /// Incidents, where flows are looked at together.
+    pub incidents: Option<IncidentCounts>,
     /// What ended the run before it was asked to, if anything did.
     pub failure: Option<LiveError>,
 }
@@ -185,6 +187,7 @@ impl Live<'_> {
                 totals: Totals::default(),
                 verdicts: Verdicts::new(model.labels().len()),
                 alerts: AlertCounts::default(),
+                incidents: None,
                 failure: None,
             };
             for reader in reading {
@@ -208,9 +211,9 @@ impl Live<'_> {
                 }
             }
             match judge.join() {
-                Ok((verdicts, alerts)) => {
+                Ok((verdicts, alerts, incidents)) => {
                     end.verdicts.add(&verdicts);
-                    end.alerts = alerts;
+                    (end.alerts, end.incidents) = (alerts, incidents);
                 }
                 Err(_) => tracing::error!("the judge's thread panicked"),
             }

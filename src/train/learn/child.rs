@@ -81,15 +81,20 @@ fn inherited(metrics: &BTreeMap<String, f64>) -> impl Iterator<Item = (String, f
 }
 
 /// `1` becomes `1+learn.1`, and that `1+learn.2`; other build metadata stays in front.
-pub(super) fn next_version(version: &str) -> String {
-    if let Some((before, number)) = version.rsplit_once("learn.")
+fn next_version(version: &str) -> String {
+    next(version, "learn")
+}
+
+/// The same by another word.
+pub(in crate::train) fn next(version: &str, word: &str) -> String {
+    if let Some((before, number)) = version.rsplit_once(&format!("{word}."))
         && before.ends_with(['+', '.'])
         && let Ok(number) = number.parse::<u32>()
         && let Some(next) = number.checked_add(1)
     {
-        return format!("{before}learn.{next}");
+        return format!("{before}{word}.{next}");
     }
-    format!("{version}{}learn.1", if version.contains('+') { '.' } else { '+' })
+    format!("{version}{}{word}.1", if version.contains('+') { '.' } else { '+' })
 }
 
 /// Bytes of a capture's name in the line of provenance.

@@ -21,6 +21,7 @@ pub use report::{
 };
 pub use thresholds::Why;
 
+pub(super) use self::child::next;
 use self::child::{LEARNT, Lesson, child};
 use self::condense::{condensed, merge};
 use self::guard::Guard;

@@ -1,0 +1,121 @@
+//! What the thresholds of a model mean: which count of which kind raises an incident, and under which label.
+
+use std::sync::Arc;
+
+use super::gauges::Reading;
+use crate::model::{EvidenceKind, LabelId, Model, Verdict};
+use crate::taxonomy::{self, Severity, Stage};
+
+/// The rules of one model.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By [`EvidenceKind::index`]; the share goes by label.
+    least: [Option<f32>; EvidenceKind::ALL.len()],
+    lean: f32,
+    /// By [`LabelId`].
+    share: Vec<Option<f32>>,
+    labels: Vec<Named>,
+    /// By [`EvidenceKind::index`]; where the model's own label is not used.
+    kinds: [Named; EvidenceKind::ALL.len()],
+}
+
+/// A label in words.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) name: Arc<str>,
+    pub(super) severity: Severity,
+}
+
+/// What is raised.
+pub(super) struct Raise {
+    pub(super) label: Named,
+    pub(super) count: f32,
+    pub(super) least: f32,
+}
+
+impl Rules {
+    /// Those of a model; `None` if it has no thresholds.
+    pub(super) fn of(model: &Model) -> Option<Self> {
+        let parts = model.evidence()?;
+        let least = |kind| parts.kinds.get(&kind).map(|least| least.least);
+        Some(Self {
+            least: EvidenceKind::ALL.map(least),
+            lean: parts.lean,
+            share: model.labels().iter().map(|label| parts.share.get(label).map(|least| least.least)).collect(),
+            labels: model.labels().iter().map(|label| named(label)).collect(),
+            kinds: EvidenceKind::ALL.map(|kind| named(label_of(kind))),
+        })
+    }
+
+    /// What a count raises, if it does.
+    pub(super) fn raise(&self, reading: &Reading) -> Option<Raise> {
+        let kind = reading.subject.kind;
+        let own = reading.label.map(|label| usize::from(label.0));
+        let least = match kind {
+            EvidenceKind::Share => own.and_then(|label| self.share.get(label).copied().flatten()),
+            _ => self.least.get(kind.index()).copied().flatten(),
+        }?;
+        let count = reading.value(self.lean);
+        if count < least {
+            return None;
+        }
+        let label = match kind {
+            EvidenceKind::Share | EvidenceKind::Guessing => own.and_then(|label| self.labels.get(label)),
+            _ => None,
+        };
+        Some(Raise { label: label.or_else(|| self.kinds.get(kind.index()))?.clone(), count, least })
+    }
+
+    /// How grave a verdict's label is.
+    pub(super) fn severity(&self, verdict: &Verdict) -> Severity {
+        self.labels.get(usize::from(verdict.label.0)).map_or(Severity::Info, |label| label.severity)
+    }
+}
+
+/// The labels of a model that say something about its verdicts here.
+#[derive(Debug)]
+pub(super) struct Meanings(Vec<Stage>);
+
+impl Meanings {
+    pub(super) fn of(labels: &[String]) -> Self {
+        Self(labels.iter().map(|label| taxonomy::class(label).map_or(Stage::Exploit, |class| class.stage)).collect())
+    }
+
+    /// Whether a verdict is of an attack, whatever its share.
+    pub(super) fn is_attack(&self, label: LabelId) -> bool {
+        self.0.get(usize::from(label.0)).is_some_and(|stage| *stage != Stage::Benign)
+    }
+
+    /// Whether it is of guessing.
+    pub(super) fn is_guess(&self, label: LabelId) -> bool {
+        self.0.get(usize::from(label.0)) == Some(&Stage::BruteForce)
+    }
+}
+
+/// What a kind of evidence is called, where the verdicts do not say it better.
+const fn label_of(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::Ports => "recon.port-scan",
+        EvidenceKind::Hosts => "recon.host-sweep",
+        EvidenceKind::Flood => "dos.syn-flood",
+        EvidenceKind::Guessing => "brute-force",
+        EvidenceKind::Share | EvidenceKind::Endpoints => "recon",
+    }
+}
+
+fn named(label: &str) -> Named {
+    let severity = taxonomy::class(label).map_or(Severity::Medium, |class| class.severity);
+    Named { name: label.into(), severity }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_label_of_the_taxonomy() {
+        for kind in EvidenceKind::ALL {
+            assert!(taxonomy::class(label_of(kind)).is_some(), "{kind}");
+        }
+    }
+}

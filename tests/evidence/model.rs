@@ -1,0 +1,33 @@
+//! Models with thresholds of evidence: the default one with those that a test chooses.
+
+use std::collections::BTreeMap;
+
+use flowshrike::model::{EvidenceKind, EvidenceParts, Least, Model};
+
+/// The default model with these thresholds; the share of each of its attack labels raises from `share` on.
+pub(crate) fn with_evidence(kinds: &[(EvidenceKind, f32)], share: f32) -> Model {
+    let model = Model::embedded().expect("the default model");
+    let least = |least| Least { least, benign: 0.0, caught: 1, hostile: 1 };
+    let mut parts = model.parts().clone();
+    parts.evidence = Some(EvidenceParts {
+        short_window: EvidenceParts::SHORT_WINDOW,
+        middle_window: EvidenceParts::MIDDLE_WINDOW,
+        long_window: EvidenceParts::LONG_WINDOW,
+        kinds: kinds.iter().map(|(kind, count)| (*kind, least(*count))).collect(),
+        lean: 0.5,
+        share: attacks(&model).into_iter().map(|label| (label, least(share))).collect::<BTreeMap<_, _>>(),
+        learned_on: "a test".to_owned(),
+    });
+    Model::from_parts(&parts).expect("valid parts")
+}
+
+fn attacks(model: &Model) -> Vec<String> {
+    model.labels().iter().filter(|label| *label != "benign").cloned().collect()
+}
+
+/// A model as a file in a folder.
+pub(crate) fn model_file(folder: &tempfile::TempDir, model: &Model) -> std::path::PathBuf {
+    let path = folder.path().join(format!("{}.fsm", &model.sha256()[..12]));
+    std::fs::write(&path, model.to_bytes().expect("an artifact")).expect("a file");
+    path
+}
