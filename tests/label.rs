@@ -275,6 +275,94 @@ fn what_label_writes_train_reads() {
 }
 
 #[test]
+fn rules_label_flows_as_train_reads_them() {
+    let folder = Folder::new();
+    let rules = folder.write("rules.yaml", DEMO_RULES);
+    // The file's name is the capture's, as it was labelled.
+    let plain = folder.path("demo-cluster.csv");
+    succeed(&["extract", "--output", &plain, DEMO]);
+    let (labelled, model) = (folder.path("labelled.csv"), |name: &str| folder.path(name));
+    succeed(&["label", "--rules", &rules, "--output", &labelled, DEMO]);
+    let train = |flows: &str, more: &[&str], to: &str| {
+        let args = ["train", "--data", flows, "--view", "labels", "--output", &model(to)];
+        let output = flowshrike(&[&args, more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (fs::read(model(to)).expect("a model"), said)
+    };
+    let (expected, _) = train(&labelled, &[], "labelled.fsm");
+    let (ruled, said) = train(&plain, &["--rules", &rules], "ruled.fsm");
+    assert!(ruled == expected, "the models differ");
+    assert!(said.contains("272 of 543 flows taken by a rule, 271 by none"), "{said}");
+    // The flows' own labels have no part in it; as JSON lines, Parquet and with windows from the first packet it is the same.
+    let lines = folder.path("demo-cluster.jsonl");
+    succeed(&["extract", "--format", "jsonl", "--output", &lines, DEMO]);
+    let parquet = folder.path("demo-cluster.parquet");
+    succeed(&["extract", "--format", "parquet", "--output", &parquet, DEMO]);
+    let windows =
+        folder.write("windows.yaml", DEMO_RULES.replace("protocol: tcp}", "protocol: tcp, from: +1ms, to: +1h}"));
+    for (flows, rules) in [(&lines, &rules), (&parquet, &rules), (&labelled, &rules), (&plain, &windows)] {
+        assert!(train(flows, &["--rules", rules], "again.fsm").0 == expected, "{flows} {rules}");
+    }
+    // Without a label a flow is left out; evaluate reads the same way.
+    let some = folder.write("some.yaml", DEMO_RULES.replace("default: benign\n", ""));
+    let flows = ["evaluate", "--model", &model("ruled.fsm"), "--data", &plain, "--format", "json"];
+    let output = flowshrike(&[&flows[..], &["--rules", &some]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("271 have no label and are left out"), "{said}");
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&found["flows"], &found["benign_flows"]), (&272.into(), &0.into()), "{found}");
+    // The hours of capture are those of the flows' own times, all flows' that were read.
+    let csv = fs::read_to_string(&plain).expect("text");
+    let times = csv.lines().skip(1).map(|line| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let start = flowshrike::dataset::timestamp::parse_column(cells[6]).expect("a time").0;
+        (start, start + cells[7].parse::<i64>().expect("a duration"))
+    });
+    let (first, last) = times.fold((i64::MAX, 0), |(first, last), (start, end)| (first.min(start), last.max(end)));
+    let hourly = &found["alerts_per_hour"];
+    let expected = (last - first) as f64 / 3.6e9;
+    assert!((hourly["hours"].as_f64().expect("hours") - expected).abs() < 1e-9 && expected > 0.05, "{hourly}");
+    assert_eq!((&hourly["hours_by"], &hourly["captures"]), (&"timestamps".into(), &1.into()));
+    let text = succeed(&["evaluate", "--model", &model("ruled.fsm"), "--data", &plain, "--rules", &rules]);
+    assert!(text.contains("h of 1 captures, by the flows' times,"), "{text}");
+    let given = [
+        "evaluate",
+        "--model",
+        &model("ruled.fsm"),
+        "--data",
+        &plain,
+        "--rules",
+        &rules,
+        "--hours",
+        "2",
+        "--format",
+        "json",
+    ];
+    let given: Value = serde_json::from_str(&succeed(&given)).expect("JSON");
+    assert_eq!(
+        (&given["alerts_per_hour"]["hours_by"], &given["alerts_per_hour"]["hours"]),
+        (&"user".into(), &2.0.into())
+    );
+    // Mistakes name their place.
+    let refused = |args: &[&str]| {
+        let output = flowshrike(&[&["train", "--output", &model("no.fsm"), "--data"], args].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = refused(&[&plain, "--rules", &rules, "--labels", &labelled]);
+    assert!(code == Some(2) && said.contains("--labels"), "{said}");
+    let damaged = folder.write("damaged.csv", csv.replacen("10.244.1.66", "10.244.1.six", 2));
+    let (code, said) = refused(&[&damaged, "--rules", &rules]);
+    assert!(code == Some(1) && said.contains("damaged.csv: line ") && said.contains("column `Src IP`"), "{said}");
+    let bare = folder.write("bare.csv", csv.replacen("Dst Port", "Elsewhere", 1));
+    let (code, said) = refused(&[&bare, "--rules", &rules]);
+    assert!(code == Some(1) && said.contains("bare.csv: no column `Dst Port`"), "{said}");
+    let (code, said) = refused(&[&plain, "--rules", &folder.write("wrong.yaml", "version: 1\nrules: 7\n")]);
+    assert!(code == Some(2) && said.contains("wrong.yaml:2"), "{said}");
+    assert!(!fs::exists(model("no.fsm")).expect("a folder"));
+}
+
+#[test]
 fn parquet_makes_the_same_model_as_csv() {
     let folder = Folder::new();
     let rules = folder.write("rules.yaml", DEMO_RULES);

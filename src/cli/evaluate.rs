@@ -25,7 +25,8 @@ pub(super) struct Args {
     /// Score flows with labels that the model has never seen as misses instead of refusing them
     #[arg(long)]
     allow_unknown_labels: bool,
-    /// Hours of capture behind the flows, for alerts an hour
+    /// Hours of capture behind the flows, for alerts an hour [default: from the first packet of each capture to its last, by the
+    /// flows' own times]
     #[arg(long, value_name = "H", value_parser = hours)]
     hours: Option<f64>,
     /// Seed of bootstrap intervals and of shuffled columns
@@ -147,7 +148,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 /// The flows, and what evidence adds on them if the model has thresholds for it and they say who and when.
 fn read(args: &Args, model: &Model, bars: &Bars) -> anyhow::Result<(Dataset, Option<Compared>)> {
     if model.evidence().is_none() {
-        return Ok((args.flows.read(model.features(), bars)?, None));
+        return Ok((args.flows.read_timed(model.features(), bars)?, None));
     }
     let data = args.flows.read_identified(&columns(model), bars)?;
     let compared = match compare(model, &data) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::progress::Bars;
+use super::rules_file;
 use crate::dataset::{self, Dataset, OnBadRow, Query};
 use crate::features::FeatureId;
 use crate::train::Progress as _;
@@ -20,6 +21,9 @@ pub(super) struct Labelled {
     /// Column with the labels [default: LabelFlow if there is one, else Label]
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
+    /// Rules that label the flows by addresses, ports and time (docs/label.md), in place of labels in the data
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["labels", "label_column"])]
+    rules: Option<PathBuf>,
     /// What to do with a row that cannot be read
     #[arg(long, value_enum, default_value_t = BadRowArg::Fail, value_name = "RULE")]
     on_bad_row: BadRowArg,
@@ -43,21 +47,21 @@ impl From<BadRowArg> for OnBadRow {
     }
 }
 
+/// What is read of flows besides their values and labels.
+#[derive(Clone, Copy, Debug, Default)]
+struct Besides {
+    identities: bool,
+    span: bool,
+}
+
 impl Labelled {
     /// Other files, read as these are.
     pub(super) fn of(&self, data: &[PathBuf]) -> Self {
-        Self { data: data.to_vec(), labels: None, label_column: self.label_column.clone(), on_bad_row: self.on_bad_row }
+        let (label_column, rules) = (self.label_column.clone(), self.rules.clone());
+        Self { data: data.to_vec(), labels: None, label_column, rules, on_bad_row: self.on_bad_row }
     }
 
-    /// Reads the flows; what was skipped and what is odd about the files goes to stderr.
-    ///
-    /// # Errors
-    /// What is wrong with the files.
-    pub(super) fn read(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
-        self.read_grouped(features, None, bars)
-    }
-
-    /// The same with a column of groups.
+    /// Reads the flows, with a column of groups if one is named; what was skipped and what is odd about the files goes to stderr.
     ///
     /// # Errors
     /// What is wrong with the files.
@@ -67,7 +71,7 @@ impl Labelled {
         group_column: Option<&str>,
         bars: &Bars,
     ) -> anyhow::Result<Dataset> {
-        self.read_with(features, group_column, false, bars)
+        self.read_with(features, group_column, Besides::default(), bars)
     }
 
     /// The flows with who and when, for evidence.
@@ -75,22 +79,33 @@ impl Labelled {
     /// # Errors
     /// What is wrong with the files.
     pub(super) fn read_identified(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
-        self.read_with(features, None, true, bars)
+        self.read_with(features, None, Besides { identities: true, span: true }, bars)
+    }
+
+    /// The flows with the time that their captures cover.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(super) fn read_timed(&self, features: &[FeatureId], bars: &Bars) -> anyhow::Result<Dataset> {
+        self.read_with(features, None, Besides { identities: false, span: true }, bars)
     }
 
     fn read_with(
         &self,
         features: &[FeatureId],
         group_column: Option<&str>,
-        identities: bool,
+        besides: Besides,
         bars: &Bars,
     ) -> anyhow::Result<Dataset> {
+        let rules = self.rules.as_deref().map(rules_file::open).transpose()?;
         let query = Query {
+            rules: rules.as_ref(),
             data: &self.data,
             labels: self.labels.as_deref(),
             label_column: self.label_column.as_deref(),
             group_column,
-            identities,
+            identities: besides.identities,
+            span: besides.span,
             features,
             on_bad_row: self.on_bad_row.into(),
         };

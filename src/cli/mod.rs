@@ -16,6 +16,7 @@ mod output;
 mod predict;
 mod progress;
 mod replay;
+mod rules_file;
 mod run;
 mod signals;
 mod train;

@@ -103,6 +103,14 @@ pub enum DatasetError {
         /// The names that were looked for.
         wanted: String,
     },
+    /// Columns that a rules file looks at are not there.
+    #[error("{}: no column {}: the rules ask for these, by CICFlowMeter's names", path.display(), columns.join(", "))]
+    NoIdentities {
+        /// The file.
+        path: PathBuf,
+        /// The columns, quoted.
+        columns: Vec<String>,
+    },
     /// No column with groups.
     #[error("{}: no column `{wanted}` to group flows by; the columns are {}", path.display(), columns.join(", "))]
     NoGroups {

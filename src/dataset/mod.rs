@@ -15,6 +15,7 @@ mod json_lines;
 mod parquet;
 mod read;
 mod rows;
+mod ruled;
 pub mod rules;
 mod skipped;
 mod table;
@@ -32,6 +33,7 @@ use sha2::{Digest, Sha256};
 
 use crate::features::FeatureId;
 use crate::model::hex;
+use crate::time::Micros;
 
 /// Labelled flows in the order in which they were read.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +44,20 @@ pub struct Dataset {
     scenarios: Texts,
     groups: Option<Texts>,
     identities: Vec<FlowIdentity>,
+    span: Option<CaptureSpan>,
     skipped: Skipped,
     notes: Vec<String>,
+}
+
+/// The time that captures cover, by the times of their flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaptureSpan {
+    /// From the first packet to the last, summed over captures.
+    pub time: Micros,
+    /// How many captures.
+    pub captures: usize,
+    /// Flows whose time cannot be read.
+    pub untimed: u64,
 }
 
 /// One text a row, each distinct one kept once.
@@ -66,6 +80,7 @@ impl Dataset {
             scenarios: Texts::default(),
             groups: None,
             identities: Vec::new(),
+            span: None,
             skipped: Skipped::default(),
             notes: Vec::new(),
         }
@@ -126,6 +141,7 @@ impl Dataset {
             scenarios: self.scenarios.clone(),
             groups: self.groups.clone(),
             identities: self.identities.clone(),
+            span: self.span,
             skipped: self.skipped.clone(),
             notes: self.notes.clone(),
         }
@@ -155,6 +171,12 @@ impl Dataset {
         self.identities.get(row)
     }
 
+    /// The time that the captures cover, if [`Query::span`] was asked for.
+    #[must_use]
+    pub const fn span(&self) -> Option<CaptureSpan> {
+        self.span
+    }
+
     /// Rows that could not be read and were left out.
     #[must_use]
     pub const fn skipped(&self) -> &Skipped {
@@ -165,6 +187,26 @@ impl Dataset {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Gives rows other labels and captures, and leaves out those that are not kept.
+    fn relabel(&mut self, labels: &Texts, scenarios: &Texts, kept: &[bool]) {
+        let is_kept = |row: usize| kept.get(row).copied().unwrap_or(true);
+        let width = self.features.len();
+        let mut to = 0;
+        for row in (0..self.len()).filter(|row| is_kept(*row)) {
+            let from = row.saturating_mul(width);
+            if to != from {
+                self.values.copy_within(from..from.saturating_add(width), to);
+            }
+            to = to.saturating_add(width);
+        }
+        self.values.truncate(to);
+        let mut rows = 0..;
+        self.identities.retain(|_| rows.next().is_none_or(is_kept));
+        self.groups = self.groups.take().map(|groups| groups.filtered(is_kept));
+        self.scenarios = scenarios.filtered(is_kept);
+        self.labels = labels.filtered(is_kept);
     }
 
     /// SHA-256 in hexadecimal of the rows as they were read: feature names, values, labels, captures. The same flows
@@ -208,6 +250,13 @@ impl Texts {
     #[must_use]
     pub fn ids(&self) -> &[u32] {
         &self.rows
+    }
+
+    /// The texts of some rows, by their positions.
+    fn filtered(&self, is_kept: impl Fn(usize) -> bool) -> Self {
+        let mut kept = Self::default();
+        (0..self.rows.len()).filter(|row| is_kept(*row)).for_each(|row| kept.push(self.get(row)));
+        kept
     }
 
     fn push(&mut self, text: &str) {

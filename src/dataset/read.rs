@@ -3,16 +3,21 @@
 //! Labels and captures may stand in a second file with the same row order, which then wins over the columns of the
 //! first. A row that cannot be read in either is left out of both.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::columns::{Columns, Named, wanted};
 use super::container::{Part, parts};
 use super::error::{BadRow, DatasetError};
 use super::flow_identity::IdentityColumns;
+use super::ruled::Ruled;
+use super::rules::Rules;
 use super::skipped::OnBadRow;
 use super::table::Opened;
-use super::{Dataset, aliases};
+use super::{CaptureSpan, Dataset, aliases};
 use crate::features::FeatureId;
+use crate::time::Micros;
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -27,8 +32,13 @@ pub struct Query<'a> {
     pub group_column: Option<&'a str>,
     /// The columns to keep, in order.
     pub features: &'a [FeatureId],
+    /// Rules that label the flows, in place of a column; `labels` and `label_column` then have no part in it. Flows that have no label
+    /// in the end are left out, and a note says how many.
+    pub rules: Option<&'a Rules>,
     /// Whether to keep who talked to whom and when, where files say so.
     pub identities: bool,
+    /// Whether to measure the time that the captures cover.
+    pub span: bool,
     /// What to do with a row that cannot be read.
     pub on_bad_row: OnBadRow,
 }
@@ -51,13 +61,19 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
     let mut labels = query.labels.map(|path| Side::open(path, &named)).transpose()?;
     let mut first: Option<(PathBuf, Vec<FeatureId>)> = None;
     let mut values = Vec::with_capacity(query.features.len());
+    let mut ruled = query.rules.map(Ruled::new);
+    let reads_labels = ruled.as_ref().is_none_or(Ruled::keeps_labels);
+    let mut spans = Spans::default();
     let mut flows = 0_u64;
     for part in all_parts(query.data, &mut dataset.notes)? {
         let mut flow_table = part.open()?;
-        let ids = query.identities.then(|| IdentityColumns::find(&flow_table));
+        let ids = (query.identities || query.span || ruled.is_some()).then(|| IdentityColumns::find(&flow_table));
+        if let (Some(ruled), Some(ids)) = (&ruled, &ids) {
+            ruled.check(&flow_table, ids)?;
+        }
         let more = ids.iter().flat_map(IdentityColumns::positions);
         let columns = Columns::find_beside(&mut flow_table, query.features, &named, more)?;
-        if columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
+        if reads_labels && columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
             return Err(DatasetError::NoLabels { path: part.path, wanted: wanted(query.label_column) });
         }
         if let Some(wanted) = query.group_column
@@ -82,9 +98,30 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
             };
             let read = flow.and_then(|()| side.unwrap_or(Ok(()))).and_then(|()| {
                 columns.numbers(&flow_table, &mut values)?;
-                push(&mut dataset, &values, (&flow_table, &columns), labels.as_ref())?;
-                if let Some(ids) = &ids {
-                    dataset.identities.push(ids.read(&flow_table, columns.chosen()));
+                let first = columns.chosen();
+                let facts = match (&ruled, &ids) {
+                    (Some(ruled), Some(ids)) => Some(ruled.read(&flow_table, ids, first)?),
+                    _ => None,
+                };
+                match &ruled {
+                    // An empty cell is a flow without a label, which a rule may give it.
+                    Some(_) => {
+                        let own = if reads_labels { columns.label(&flow_table).unwrap_or_default() } else { None };
+                        push(&mut dataset, &values, own, (&flow_table, &columns), None)?;
+                    }
+                    None => {
+                        let label = label(&flow_table, &columns, labels.as_ref())?;
+                        push(&mut dataset, &values, label, (&flow_table, &columns), labels.as_ref())?;
+                    }
+                }
+                if let (Some(ruled), Some(facts)) = (&mut ruled, facts) {
+                    ruled.push(facts);
+                }
+                if let (true, Some(ids)) = (query.span, &ids) {
+                    spans.push(dataset.scenarios().ids().last().copied(), ids.times(&flow_table, first));
+                }
+                if let Some(ids) = ids.as_ref().filter(|_| query.identities) {
+                    dataset.identities.push(ids.read(&flow_table, first));
                 }
                 Ok(())
             });
@@ -93,6 +130,13 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
             }
             on_row();
         }
+        if let Some(ruled) = &mut ruled {
+            ruled.label_file(&dataset, columns.scenario.is_some());
+        }
+    }
+    dataset.span = query.span.then(|| spans.total());
+    if let Some(ruled) = ruled {
+        ruled.finish(&mut dataset);
     }
     if let Some(mut side) = labels {
         let more = side.count_rest()?;
@@ -108,18 +152,46 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
     }
 }
 
+/// First and last packet of each capture.
+#[derive(Default)]
+struct Spans {
+    by_capture: HashMap<u32, (Micros, Micros)>,
+    untimed: u64,
+}
+
+impl Spans {
+    fn push(&mut self, capture: Option<u32>, times: Option<(Micros, Micros)>) {
+        let Some((capture, (start, end))) = capture.zip(times) else {
+            self.untimed += 1;
+            return;
+        };
+        let widened = |(first, last): &mut (Micros, Micros)| (*first, *last) = ((*first).min(start), (*last).max(end));
+        self.by_capture.entry(capture).and_modify(widened).or_insert((start, end));
+    }
+
+    fn total(&self) -> CaptureSpan {
+        let time = self.by_capture.values().fold(Micros::ZERO, |sum, (first, last)| sum + (*last - *first));
+        CaptureSpan { time, captures: self.by_capture.len(), untimed: self.untimed }
+    }
+}
+
+/// The label of the row under the tables: the side's, if it has labels.
+fn label<'t>(flow: &'t Opened, columns: &Columns, side: Option<&'t Side>) -> Result<Option<Cow<'t, str>>, BadRow> {
+    match side.filter(|side| side.columns.label.is_some()) {
+        Some(side) => side.columns.label(&side.table),
+        None => columns.label(flow),
+    }
+}
+
 /// Adds the row under the tables to the data set.
 fn push(
     dataset: &mut Dataset,
     values: &[f64],
+    label: Option<Cow<'_, str>>,
     (flow, columns): (&Opened, &Columns),
     side: Option<&Side>,
 ) -> Result<(), BadRow> {
     let from_side = |found: &dyn Fn(&Side) -> bool| side.filter(|side| found(side));
-    let label = match from_side(&|side| side.columns.label.is_some()) {
-        Some(side) => side.columns.label(&side.table)?,
-        None => columns.label(flow)?,
-    };
     let scenario = match from_side(&|side| side.columns.scenario.is_some()) {
         Some(side) => side.columns.scenario(&side.table)?,
         None => columns.scenario(flow)?,
@@ -264,7 +336,9 @@ mod tests {
             labels: labels.as_deref(),
             label_column: column,
             group_column: None,
+            rules: None,
             identities: false,
+            span: false,
             features: &features(),
             on_bad_row: OnBadRow::Fail,
         })
@@ -301,7 +375,9 @@ mod tests {
                 labels: None,
                 label_column: None,
                 group_column: None,
+                rules: None,
                 identities: false,
+                span: false,
                 features: &features(),
                 on_bad_row: OnBadRow::Fail,
             })
@@ -369,7 +445,9 @@ mod tests {
             labels: None,
             label_column: None,
             group_column: None,
+            rules: None,
             identities: false,
+            span: false,
             features: &[],
             on_bad_row: OnBadRow::Fail,
         };

@@ -7,15 +7,16 @@ use super::grouping::{Grouping, Truth};
 use super::importance::Importance;
 use super::judged::Judged;
 use super::views::{Figures, Views};
-use crate::dataset::Dataset;
+use crate::dataset::{CaptureSpan, Dataset};
 use crate::model::Model;
+use crate::time::Micros;
 
 /// What to assess beyond the figures that every run has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Seed of the bootstrap and of the shuffles.
     pub seed: u64,
-    /// Hours of capture behind the flows, if the user knows.
+    /// Hours of capture behind the flows, if the user knows; else they are told by the flows' own times, where those were read.
     pub hours: Option<f64>,
     /// Whether to shuffle columns: it asks the model 60 times a flow.
     pub importance: bool,
@@ -47,12 +48,26 @@ pub struct Assessment {
 pub struct Hourly {
     /// Hours of capture.
     pub hours: Option<f64>,
+    /// How they are known.
+    pub hours_by: Option<HoursBy>,
+    /// Captures whose times they are.
+    pub captures: Option<usize>,
     /// Benign flows that raise an alert.
     pub false_alerts: Option<f64>,
     /// All flows that raise an alert.
     pub alerts: Option<f64>,
     /// Why there are no rates.
-    pub reason: Option<&'static str>,
+    pub reason: Option<String>,
+}
+
+/// How hours of capture are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoursBy {
+    /// The user gave them.
+    User,
+    /// From the first packet of each capture to its last, by the flows' own times.
+    Timestamps,
 }
 
 impl Assessment {
@@ -73,7 +88,7 @@ impl Assessment {
         let own = Figures::new(&own, truth, judged, options.seed);
         Self {
             warnings: warnings(model, data, &figures, &own),
-            alerts_per_hour: Hourly::new(&figures, options.hours),
+            alerts_per_hour: Hourly::new(&figures, options.hours, data.span()),
             seed: options.seed,
             views: Views::new(model.labels(), truth, judged, options.seed),
             importance,
@@ -84,13 +99,30 @@ impl Assessment {
 }
 
 impl Hourly {
-    fn new(figures: &Evaluation, hours: Option<f64>) -> Self {
+    fn new(figures: &Evaluation, given: Option<f64>, span: Option<CaptureSpan>) -> Self {
         let alerts = &figures.alerts;
+        let measured = match (given, span) {
+            (Some(_), _) => Err(String::new()),
+            (None, None) => Err(NO_TIMES.to_owned()),
+            (None, Some(CaptureSpan { untimed: 1.., .. })) if span.is_some_and(|span| span.captures == 0) => {
+                Err(NO_TIMES.to_owned())
+            }
+            (None, Some(CaptureSpan { untimed: untimed @ 1.., .. })) => Err(format!(
+                "{untimed} flows have no time that can be read (column `Timestamp`): give the hours of capture with --hours"
+            )),
+            (None, Some(span)) if span.time <= Micros::ZERO => {
+                Err("all flows have the same time: give the hours of capture with --hours".to_owned())
+            }
+            (None, Some(span)) => Ok(span),
+        };
+        let hours = given.or_else(|| measured.as_ref().ok().map(|span| span.time.as_secs_f64() / 3600.0));
         Self {
             hours,
+            hours_by: hours.map(|_| if given.is_some() { HoursBy::User } else { HoursBy::Timestamps }),
+            captures: measured.as_ref().ok().map(|span| span.captures),
             false_alerts: hours.map(|hours| alerts.false_alerts as f64 / hours),
             alerts: hours.map(|hours| (alerts.false_alerts + alerts.attacks_alerted) as f64 / hours),
-            reason: hours.is_none().then_some(NO_HOURS),
+            reason: measured.err().filter(|_| hours.is_none()),
         }
     }
 }
@@ -133,5 +165,6 @@ fn warnings(model: &Model, data: &Dataset, figures: &Evaluation, own: &Figures) 
 
 /// Fewer flows than this carry no figure: with 9, even 9 of 9 right leaves a recall of 0.70 possible.
 const FEW: u64 = 10;
-/// Flows are read without their times.
-const NO_HOURS: &str = "flows are read without their times: give the hours of capture with --hours";
+/// No column of times, or none that can be read.
+const NO_TIMES: &str =
+    "no flow has a time that can be read (column `Timestamp`): give the hours of capture with --hours";

@@ -39,7 +39,7 @@ mod trees;
 mod validate;
 mod views;
 
-pub use assessment::{Assessment, Hourly, Options};
+pub use assessment::{Assessment, Hourly, HoursBy, Options};
 pub use columns::{ColumnsError, FeaturesSpec, default_features};
 pub use engine::{EngineSpec, ForestSpec, KnnSpec, TreeSpec};
 pub use evaluate::{Alerts, ClassFigures, Evaluation, Novelty, ScenarioFigures, UNKNOWN, evaluate};

@@ -41,9 +41,16 @@ fn hourly(found: &Assessment) -> String {
     let hourly = &found.alerts_per_hour;
     match (hourly.false_alerts, hourly.alerts, hourly.hours) {
         (Some(wrong), Some(all), Some(hours)) => {
-            format!("alerts an hour       {all:.3}, of them {wrong:.3} false, over {hours} h and before suppression\n")
+            let by = match hourly.captures {
+                Some(captures) => format!("{hours:.3} h of {captures} captures, by the flows' times,"),
+                None => format!("{hours} h"),
+            };
+            format!("alerts an hour       {all:.3}, of them {wrong:.3} false, over {by} and before suppression\n")
         }
-        _ => String::new(),
+        _ => hourly
+            .reason
+            .as_ref()
+            .map_or_else(String::new, |reason| format!("alerts an hour       not known: {reason}\n")),
     }
 }
 

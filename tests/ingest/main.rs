@@ -367,7 +367,9 @@ fn read(path: &str) -> Result<Dataset, DatasetError> {
         label_column: None,
         group_column: None,
         features: &features,
+        rules: None,
         identities: false,
+        span: false,
         on_bad_row: OnBadRow::Skip,
     })
 }

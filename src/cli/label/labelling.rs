@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::rules::{Candidate, Fallback, Rules, Tally};
+use crate::dataset::rules::{Candidate, Rules, Tally};
 use crate::features::schema::NO_LABEL;
 
 /// Gives labels and counts them.
@@ -38,12 +38,7 @@ impl<'r> Labelling<'r> {
     {
         let rules = self.rules;
         let rule = self.tally.take(rules, candidate);
-        let label = match (rule, rules.fallback()) {
-            (Some(rule), _) => rule.label().as_bytes(),
-            (None, Fallback::Label(label)) => label.as_bytes(),
-            (None, Fallback::Keep) if !own.is_empty() => own,
-            (None, Fallback::Keep | Fallback::Unlabelled) => NO_LABEL.as_bytes(),
-        };
+        let label = rules.label(rule, own).unwrap_or(NO_LABEL.as_bytes());
         if self.drop_unlabelled && label == NO_LABEL.as_bytes() {
             self.dropped += 1;
             return None;
@@ -53,6 +48,6 @@ impl<'r> Labelling<'r> {
             Some(count) => *count += 1,
             None => drop(self.labels.insert(name.into_owned(), 1)),
         }
-        Some(Given { label, scenario: rule.and_then(|rule| rule.scenario()).or_else(|| rules.scenario()) })
+        Some(Given { label, scenario: rules.scenario_of(rule) })
     }
 }

@@ -18,9 +18,9 @@ use flate2::bufread::MultiGzDecoder;
 use self::labelling::Labelling;
 use self::report::Report;
 use super::inputs::{Defaults, Inputs, Ran};
-use super::{Usage, output, signals};
+use super::{Usage, output, rules_file, signals};
 use crate::capture::{CaptureFile, FileError};
-use crate::dataset::rules::{Fallback, Rules};
+use crate::dataset::rules::Fallback;
 use crate::features::Profile;
 use crate::taxonomy;
 
@@ -89,9 +89,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         return write_labels();
     }
     let path = args.rules.as_deref().context("--rules is missing")?;
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    // As with the configuration, what stands in the file is usage.
-    let rules = Rules::parse(&text).map_err(|error| Usage(format!("{}:{error}", path.display())))?;
+    let rules = rules_file::open(path)?;
     args.inputs.spare(args.output.as_deref())?;
     args.inputs.spare(args.report.as_deref())?;
     for (one, other) in [(&args.output, &args.rules), (&args.report, &args.rules), (&args.report, &args.output)] {

@@ -116,6 +116,23 @@ impl Rules {
         self.scenario.is_some() || self.rules.iter().any(|rule| rule.scenario.is_some())
     }
 
+    /// The label of a flow that `rule` took, or none did; `own` is the label that it came with. `None`: it has none in the end.
+    #[must_use]
+    pub fn label<'a>(&'a self, rule: Option<&'a Rule>, own: &'a [u8]) -> Option<&'a [u8]> {
+        match (rule, &self.fallback) {
+            (Some(rule), _) => Some(rule.label().as_bytes()),
+            (None, Fallback::Label(label)) => Some(label.as_bytes()),
+            (None, Fallback::Keep) => Some(own).filter(|own| !own.is_empty()),
+            (None, Fallback::Unlabelled) => None,
+        }
+    }
+
+    /// The scenario of such a flow, unless its file names one; `None`: its file's name.
+    #[must_use]
+    pub fn scenario_of<'a>(&'a self, rule: Option<&'a Rule>) -> Option<&'a str> {
+        rule.and_then(Rule::scenario).or(self.scenario.as_deref())
+    }
+
     /// Which facts of a flow the rules look at.
     #[must_use]
     pub fn needs(&self) -> Needs {

@@ -71,8 +71,11 @@ fn first_figures(found: &Assessment) -> String {
     let caught = own_share(alerts.attacks_alerted, alerts.attack_flows);
     let hourly = &found.alerts_per_hour;
     let an_hour = hourly.false_alerts.map_or_else(
-        || "not known: give --hours".to_owned(),
-        |rate| format!("{rate:.3}, over {} h, before repetitions are held back", hourly.hours.unwrap_or_default()),
+        || format!("not known: {}", escape(hourly.reason.as_deref().unwrap_or("give --hours"))),
+        |rate| {
+            let by = hourly.captures.map_or_else(String::new, |n| format!(" of {n} captures, by the flows' times"));
+            format!("{rate:.3}, over {:.3} h{by}, before repetitions are held back", hourly.hours.unwrap_or_default())
+        },
     );
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = vec![
