@@ -23,7 +23,13 @@ fn observe(bencher: Bencher<'_, '_>, what: &str) {
     let mut evidence = Evidence::of(&model(), 1).expect("thresholds");
     let (failed, forged) = (what != "call", what == "forged");
     let payload = if failed { 0 } else { 500 };
-    let exchange = Exchange { payload_to_server: payload, payload_to_client: payload, syn: true, reset: failed };
+    let exchange = Exchange {
+        payload_to_server: payload,
+        payload_to_client: payload,
+        syn: true,
+        reset: failed,
+        acknowledged: !failed,
+    };
     let verdict = Verdict { label: LabelId(0), score: 1.0, attack: 0.0, novelty: 0.1, novel: false };
     let mut n = 0_u32;
     bencher.bench_local(move || {

@@ -17,6 +17,8 @@ pub struct Exchange {
     pub syn: bool,
     /// Whether either side reset it.
     pub reset: bool,
+    /// Whether the initiator acknowledged anything: without that no handshake is complete.
+    pub acknowledged: bool,
 }
 
 /// One flow with its verdict.
@@ -35,7 +37,7 @@ pub struct Sight<'a> {
 /// How a flow went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
-    /// It asked and got nothing: unanswered, refused, or reset before a byte was sent.
+    /// It asked and got nothing: unanswered, refused, reset before a byte was sent, or left half open.
     Failed,
     /// A short exchange: a question and an answer, and little more.
     Short,
@@ -53,6 +55,8 @@ impl Exchange {
             payload_to_client: backward.bytes,
             syn: flags.syn > 0,
             reset: forward.rst > 0 || backward.rst > 0,
+            // All that a responder sends acknowledges, but for some resets.
+            acknowledged: flags.ack > backward.packets,
         }
     }
 }
@@ -61,7 +65,7 @@ impl Contact {
     /// How a flow went.
     #[must_use]
     pub fn of(flow: &FlowFacts, exchange: &Exchange) -> Self {
-        let Exchange { payload_to_server, payload_to_client, syn, reset } = *exchange;
+        let Exchange { payload_to_server, payload_to_client, syn, reset, acknowledged } = *exchange;
         let unanswered = flow.packets_to_client == 0;
         if flow.part > 0 {
             return Self::Other;
@@ -73,7 +77,8 @@ impl Contact {
             let empty = payload_to_server == 0 && payload_to_client == 0;
             // Without a SYN it may be the rest of a connection that was seen before; such a rest goes to a client's port.
             let asks = syn || flow.tuple.dst_port < EPHEMERAL;
-            if empty && asks && (unanswered || reset) && flow.packets_to_server <= TRIES {
+            let is_half_open = syn && !acknowledged;
+            if empty && asks && (unanswered || reset || is_half_open) && flow.packets_to_server <= TRIES {
                 return Self::Failed;
             }
         } else if unanswered {
@@ -142,7 +147,9 @@ mod tests {
             payload_to_client: payload.1,
             syn,
             reset,
+            acknowledged: true,
         };
+        let half_open = Exchange { acknowledged: false, ..with((0, 0), true, false) };
         let (tcp, udp, icmp, icmp_v6) = (protocol::TCP, protocol::UDP, protocol::ICMP, protocol::ICMPV6);
         let from = |src_port, flow: FlowFacts| FlowFacts { tuple: FiveTuple { src_port, ..flow.tuple }, ..flow };
         let to_all = |flow: FlowFacts| FlowFacts {
@@ -153,6 +160,7 @@ mod tests {
             (flow(tcp, 22, (1, 1), 0), with((0, 0), true, true), Contact::Failed, "refused"),
             (flow(tcp, 22, (3, 0), 7), with((0, 0), true, false), Contact::Failed, "dropped by a firewall"),
             (flow(tcp, 22, (2, 1), 0), with((0, 0), true, true), Contact::Failed, "a half-open scan of an open port"),
+            (flow(tcp, 80, (1, 5), 31), half_open, Contact::Failed, "a forged source, which answers no SYN-ACK"),
             (flow(tcp, 22, (4, 3), 0), with((0, 0), true, false), Contact::Other, "a check that closes in order"),
             (flow(tcp, 22, (1, 1), 0), with((0, 0), false, true), Contact::Failed, "an ACK to a service"),
             (flow(tcp, 40_001, (1, 1), 0), with((0, 0), false, true), Contact::Other, "the rest of a connection"),

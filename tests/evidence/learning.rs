@@ -117,6 +117,22 @@ fn thresholds_lie_above_what_benign_sources_do_and_a_scan_is_caught() {
 }
 
 #[test]
+fn parquet_teaches_the_same_as_csv() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let (flows, before) = (labelled(&folder, 40), default_model(&folder));
+    let (rules, table) = (at("rules.yaml"), at("flows.parquet"));
+    let (first, second) = (at("ordinary.pcap"), at("scanned.pcap"));
+    let to = ["--format", "parquet", "--output", text(&table)];
+    succeed(&[&["label", "--rules", text(&rules), text(&first), text(&second)][..], &to].concat());
+    let learnt = |flows: &Path, name: &str| {
+        succeed(&["model", "evidence", text(&before), "--data", text(flows), "--output", text(&at(name))]);
+        std::fs::read(at(name)).expect("a model")
+    };
+    assert!(learnt(&flows, "csv.fsm") == learnt(&table, "parquet.fsm"));
+}
+
+#[test]
 fn evaluate_says_what_evidence_adds() {
     let folder = TempDir::new().expect("a folder");
     let at = |name: &str| folder.path().join(name);

@@ -8,8 +8,10 @@ use flowshrike::time::Micros;
 
 use super::model::with_evidence;
 
-const REFUSED: Exchange = Exchange { payload_to_server: 0, payload_to_client: 0, syn: true, reset: true };
-const CALL: Exchange = Exchange { payload_to_server: 200, payload_to_client: 900, syn: true, reset: false };
+const REFUSED: Exchange =
+    Exchange { payload_to_server: 0, payload_to_client: 0, syn: true, reset: true, acknowledged: false };
+const CALL: Exchange =
+    Exchange { payload_to_server: 200, payload_to_client: 900, syn: true, reset: false, acknowledged: true };
 
 /// A TCP flow of a millisecond that ends at a second.
 fn flow(src: u32, dst: u32, dst_port: u16, second: f64) -> FlowFacts {

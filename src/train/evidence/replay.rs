@@ -106,7 +106,7 @@ impl<'d> Captures<'d> {
             };
             let values = data.row(row);
             let of = |place: Option<usize>| place.and_then(|place| values.get(place)).copied().unwrap_or(0.0);
-            let [duration, forward, backward, sent, received, syn, rst] = places.map(of);
+            let [duration, forward, backward, sent, received, syn, rst, ack] = places.map(of);
             let end = if end > start { end } else { start + Micros(duration.max(0.0) as i64) };
             let facts = FlowFacts {
                 tuple,
@@ -125,6 +125,7 @@ impl<'d> Captures<'d> {
                 payload_to_client: received as u64,
                 syn: syn > 0.0,
                 reset: rst > 0.0,
+                acknowledged: ack > backward,
             };
             let verdict = classifier.classify_row(values.get(..own).unwrap_or(values));
             let label = data.labels().ids().get(row).and_then(|id| hostile.get(*id as usize)).copied().flatten();
@@ -145,7 +146,7 @@ impl<'d> Captures<'d> {
 }
 
 /// What is asked of a flow besides the model's columns.
-const NEEDED: [&str; 7] = [
+const NEEDED: [&str; 8] = [
     "Flow Duration",
     "Total Fwd Packet",
     "Total Bwd packets",
@@ -153,4 +154,5 @@ const NEEDED: [&str; 7] = [
     "Total Length of Bwd Packet",
     "SYN Flag Count",
     "RST Flag Count",
+    "ACK Flag Count",
 ];
