@@ -48,7 +48,7 @@ impl IdentityColumns {
     pub(super) fn missing(&self, needs: Needs) -> Vec<String> {
         let needed = needed(needs);
         let names = NAMES.iter().zip(self.found).zip(needed).filter(|((_, found), needed)| *needed && found.is_none());
-        names.map(|((names, _), _)| format!("`{}`", names.get(1).or(names.first()).unwrap_or(&""))).collect()
+        names.map(|((names, _), _)| format!("`{}`", names.get(1).or_else(|| names.first()).unwrap_or(&""))).collect()
     }
 
     /// What rules look at of the row under a table whose chosen columns of an identity begin at `first`; what they do not need is
