@@ -357,6 +357,9 @@ fn rules_label_flows_as_train_reads_them() {
     let bare = folder.write("bare.csv", csv.replacen("Dst Port", "Elsewhere", 1));
     let (code, said) = refused(&[&bare, "--rules", &rules]);
     assert!(code == Some(1) && said.contains("bare.csv: no column `Dst Port`"), "{said}");
+    let nobody = folder.write("nobody.yaml", "version: 1\nrules:\n  - {label: recon, src: 192.0.2.1}\n");
+    let (code, said) = refused(&[&plain, "--rules", &nobody]);
+    assert!(code == Some(1) && said.contains("the rules give no flow a label"), "{said}");
     let (code, said) = refused(&[&plain, "--rules", &folder.write("wrong.yaml", "version: 1\nrules: 7\n")]);
     assert!(code == Some(2) && said.contains("wrong.yaml:2"), "{said}");
     assert!(!fs::exists(model("no.fsm")).expect("a folder"));

@@ -145,6 +145,10 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
         }
     }
     match query.data.first() {
+        Some(path) if dataset.is_empty() && flows > dataset.skipped.rows && query.rules.is_some() => {
+            let problem = "the rules give no flow a label, and say no default".to_owned();
+            Err(DatasetError::File { path: path.clone(), problem })
+        }
         Some(path) if dataset.is_empty() => {
             Err(DatasetError::Empty { path: path.clone(), skipped: dataset.skipped.rows })
         }
