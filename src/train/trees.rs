@@ -128,14 +128,13 @@ impl Grower<'_> {
         let impurity = impurity(&counts, total);
         let divides = depth < self.spec.max_depth && impurity > 0.0;
         let split = if divides { self.best_split(&rows, &counts, total) } else { None };
-        let Some(Split { coordinate, threshold, impurity: left_over }) =
-            split.filter(|split| split.impurity < impurity)
-        else {
+        // A split that gains nothing by itself counts too: labels that lie crosswise part only at the second.
+        let Some(Split { coordinate, threshold, impurity: left_over }) = split else {
             let share = |count: &f64| if total > 0.0 { (count / total * 1e5).round() as f32 / 1e5 } else { 0.0 };
             self.nodes.push(Node::Leaf(counts.iter().map(share).collect()));
             return;
         };
-        self.importance[coordinate] += impurity - left_over;
+        self.importance[coordinate] += (impurity - left_over).max(0.0);
         let (below, above): (Vec<usize>, Vec<usize>) =
             rows.into_iter().partition(|&row| self.sample.points[row][coordinate] <= threshold);
         let own = self.nodes.len();
@@ -258,6 +257,16 @@ mod tests {
         assert_eq!(tree.nodes, [Node::Split(1, 14.5, 2), Node::Leaf(vec![1.0, 0.0]), Node::Leaf(vec![0.0, 1.0])]);
         // 40 rows with shares .375 and .625: n (1 - Σ p²) is 18.75, and nothing is left over.
         assert_eq!(importance, [0.0, 18.75]);
+    }
+
+    #[test]
+    fn labels_that_lie_crosswise_are_told_apart() {
+        let points = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+        let views: Vec<&[f32]> = points.iter().map(<[f32; 2]>::as_slice).collect();
+        let sample = Sample { points: &views, labels: &[0, 0, 1, 1], count: 2 };
+        let whole = tree(sample, TreeSpec::default()).tree;
+        assert_eq!(whole.leaves(), 4);
+        assert_eq!(points.map(|point| walk(&whole, &point)[1]), [0.0, 0.0, 1.0, 1.0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import ROOT, LabError, parts as parts_module, steps, topology
+from . import ROOT, SEEN_ROOT, LabError, parts as parts_module, steps, topology
 from .capture import Capture
 
 SETTLE_SECONDS = 0.4  # Last FINs and answers still belong into the capture; nothing waits for more.
@@ -32,17 +32,24 @@ def main(run, folder, watch=None):
 
 def hide_host(kept):
     """Covers the machine's own run-time folders, so that no server of the lab writes to them or finds a socket there."""
+    open_root = open_folder(ROOT)
     for number, path in enumerate(kept):
         kept[number] = (path, open_folder(path))
     for covered in ("/run", "/tmp", "/var/tmp", "/var/log"):
         if Path(covered).is_dir() and not Path(covered).is_symlink():
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777" if "tmp" in covered else "mode=755", "lab", covered], check=True)
+    SEEN_ROOT.mkdir()
+    bind(open_root, SEEN_ROOT)
     for path, handle in kept:
         # What lies under one of them is put back.
         if not path.exists():
             path.mkdir(parents=True)
-            subprocess.run(["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
+            bind(handle, path)
     topology.SCRATCH.mkdir()
+
+
+def bind(handle, path):
+    subprocess.run(["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
 
 
 def open_folder(path):

@@ -2,9 +2,9 @@
 import shutil
 import time
 
-from . import HOME, ROOT, LabError, draws, programs, schema
+from . import HOME, SEEN_HOME, SEEN_ROOT, LabError, draws, programs, schema
 
-NPM = ROOT / "target" / "lab" / "npm"  # Where .ci/setup.sh lab puts npm packages, one folder each.
+NPM = SEEN_ROOT / "target" / "lab" / "npm"  # Where .ci/setup.sh lab puts npm packages, one folder each.
 READY_SECONDS = 40  # Java or Node servers take some seconds on a loaded machine; more is a fault.
 
 
@@ -37,7 +37,7 @@ class Part:
             if key not in self.defaults:
                 raise LabError(f"pod {pod}: with: part {self.name} has no `{key}`; there are {', '.join(self.defaults)}")
         own = {key: names[f"{pod}.{key}"] for key in ("ip", "ip6", "service", "service6", "name")}
-        own |= {"home": f"/run/lab/{pod}", "pod": pod, "lab": str(HOME), "npm": str(NPM)}
+        own |= {"home": f"/run/lab/{pod}", "pod": pod, "lab": str(SEEN_HOME), "npm": str(NPM)}
         drawn = {key: draws.draw(value, rng_of(key)) for key, value in {**self.defaults, **given}.items()}
         return {**names, **own, **draws.fill(drawn, {**names, **own}, f"{self.place}: with")}
 

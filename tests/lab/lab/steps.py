@@ -4,7 +4,7 @@ One loop over all of them, without threads: a step is a small machine that is as
 """
 import time
 
-from . import HOME, PYTHON, LabError, draws, programs
+from . import SEEN_HOME, PYTHON, LabError, draws, programs
 
 TICK_SECONDS = 0.02  # How late a step may begin; think times are far longer.
 
@@ -78,7 +78,7 @@ class Track:
         names = {**self.run.names, "round": self.round, "copy": self.copy, "home": str(self.pod.home)}
         names |= {key: draws.draw(filled(value, self.run), self.rng) for key, value in step.get("each", {}).items()}
         if "client" in step:
-            argv = [PYTHON, "-B", str(HOME / "clients" / f"{step['client']}.py"), *step.get("args", [])]
+            argv = [PYTHON, "-B", str(SEEN_HOME / "clients" / f"{step['client']}.py"), *step.get("args", [])]
         else:
             argv = [*step["run"], *step.get("args", [])]
         argv = flatten(draws.fill(argv, names, self.place))
