@@ -4,6 +4,7 @@ It stands in namespaces of its own (runner.py sees to that), so whatever way it 
 """
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ def main(run, folder, watch=None):
     """Plays a run and leaves capture, logs and result.json in the folder. `watch` is the daemon that looks on, if any."""
     folder = Path(folder)
     try:
-        hide_host([folder, ROOT, *([Path(watch.flowshrike).parent] if watch else [])])
+        hide_host([folder, ROOT, *(watch.files() if watch else [])])
         result = play(run, folder, watch)
     except LabError as error:
         result = {"error": str(error)}
@@ -32,9 +33,9 @@ def main(run, folder, watch=None):
 
 def hide_host(kept):
     """Covers the machine's own run-time folders, so that no server of the lab writes to them or finds a socket there."""
-    open_root = open_folder(ROOT)
+    open_root = os.open(ROOT, os.O_PATH | os.O_DIRECTORY)
     for number, path in enumerate(kept):
-        kept[number] = (path, open_folder(path))
+        kept[number] = (path, os.open(path, os.O_PATH))
     for covered in ("/run", "/tmp", "/var/tmp", "/var/log"):
         if Path(covered).is_dir() and not Path(covered).is_symlink():
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777" if "tmp" in covered else "mode=755", "lab", covered], check=True)
@@ -43,17 +44,17 @@ def hide_host(kept):
     for path, handle in kept:
         # What lies under one of them is put back.
         if not path.exists():
-            path.mkdir(parents=True)
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                path.mkdir(parents=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
             bind(handle, path)
     topology.SCRATCH.mkdir()
 
 
 def bind(handle, path):
     subprocess.run(["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{handle}", str(path)], check=True, pass_fds=[handle])
-
-
-def open_folder(path):
-    return os.open(path, os.O_PATH | os.O_DIRECTORY)
 
 
 def play(run, folder, watch):

@@ -4,6 +4,7 @@ import csv
 import json
 import time
 import urllib.request
+from pathlib import Path
 
 from . import LabError, programs
 
@@ -15,6 +16,10 @@ class Watch:
     def __init__(self, flowshrike, model=None):
         self.flowshrike = flowshrike
         self.options = ["--model", model] if model else []
+
+    def files(self):
+        """What it needs of the machine's files."""
+        return [Path(self.flowshrike), *map(Path, self.options[1:])]
 
     def start(self, node, bridge, folder, run_id, logs):
         """Starts it and waits until it captures."""
