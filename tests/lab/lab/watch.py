@@ -57,9 +57,7 @@ def judge(runs, out, half):
     for run in runs:
         counts = collections.Counter()
         for alert in alerts(out / "captures" / half / f"{run.id}.alerts.jsonl"):
-            ends = (alert["src_ip"], str(alert.get("src_port", 0))), (alert["dest_ip"], str(alert.get("dest_port", 0)))
-            number = {"TCP": "6", "UDP": "17", "ICMP": "1", "IPv6-ICMP": "58"}.get(alert["proto"], "")
-            label = flows[run.scenario.name].get((frozenset(ends), number), "unknown")
+            label = label_of(alert, flows[run.scenario.name])
             counts[label] += 1
             figures["false_alerts"] += label == "benign"
             figures["unknown_alerts"] += label == "unknown"
@@ -67,6 +65,17 @@ def judge(runs, out, half):
         figures["runs"][run.id] = {"hostile": hostile, "alerted": bool(counts.keys() - {"benign", "unknown"}), "alerts": dict(counts)}
     figures["alerts_per_1000_benign_flows"] = round(1000 * figures["false_alerts"] / max(1, benign_flows), 2)
     return figures
+
+
+def label_of(alert, flows):
+    """The label of the flow that an alert is about; of an incident's flows the hostile one, if there is one."""
+    if "incident" in alert["flowshrike"]:
+        given = {alert[key] for key in ("src_ip", "dest_ip") if key in alert}
+        found = {label for (ends, _), label in flows.items() if given <= {ip for ip, _ in ends}}
+        return next(iter(sorted(found - {"benign"})), "benign" if found else "unknown")
+    ends = (alert["src_ip"], str(alert.get("src_port", 0))), (alert["dest_ip"], str(alert.get("dest_port", 0)))
+    number = {"TCP": "6", "UDP": "17", "ICMP": "1", "IPv6-ICMP": "58"}.get(alert["proto"], "")
+    return flows.get((frozenset(ends), number), "unknown")
 
 
 def alerts(path):
