@@ -106,7 +106,7 @@ pub(super) fn interface(name: &str, span: Micros, inputs: &Inputs, model: &Model
         "flowshrike: capturing on {name} for {} s; Ctrl-C ends early and goes on with what was seen",
         span.as_secs_f64()
     );
-    let mut source = Until { capture, stop: stop.clone(), drained: 0 };
+    let mut source = Until { capture, stop: stop.clone(), drained: 0, idle: 0 };
     let mut gathered = Gathered::new(model);
     let mut over = 0_u64;
     let take = |_, metered: Metered| {
@@ -230,27 +230,37 @@ impl Stage for Meter {
 struct Until {
     capture: LiveCapture,
     stop: Stop,
+    /// Reads since the stop, and how many of them brought nothing.
     drained: u32,
+    idle: u32,
 }
 
 impl PacketSource for &mut Until {
     type Error = LiveError;
 
     fn read<F: FnMut(Frame<'_>)>(&mut self, max: usize, deliver: F) -> Result<Progress, LiveError> {
-        if self.stop.is_requested() {
+        // A read that the signal itself cut short says nothing: only reads that begin after it count.
+        let is_stopping = self.stop.is_requested();
+        if is_stopping {
             self.drained += 1;
             if self.drained > MOST_DRAINED {
                 return Ok(Progress::End);
             }
         }
-        match self.capture.read(max, deliver) {
-            Ok(Progress::Idle) if self.stop.is_requested() => Ok(Progress::End),
-            progress => progress,
+        let progress = self.capture.read(max, deliver);
+        if is_stopping && matches!(progress, Ok(Progress::Idle)) {
+            self.idle += 1;
+            if self.idle >= IDLE_READS {
+                return Ok(Progress::End);
+            }
         }
+        progress
     }
 }
 
 /// Flows that are kept at once: about 500 MB with all that is made of them.
 const MOST_FLOWS: usize = 2_000_000;
+/// Reads without a packet after which the ring is empty: the kernel may hand a block over a little after one read's wait.
+const IDLE_READS: u32 = 2;
 /// Reads after the end: on a busy interface there is always one packet more.
 const MOST_DRAINED: u32 = 256;

@@ -172,10 +172,12 @@ impl Reader {
     /// Takes what lies in the ring: the packets of the time before the stop. Traffic that goes on ends it too.
     fn drain(&mut self, feed: &mut Feed) {
         let end = self.telemetry.clock.millis().saturating_add(DRAIN_MILLIS);
-        while self.telemetry.clock.millis() < end {
+        let mut idle = 0;
+        while self.telemetry.clock.millis() < end && idle < IDLE_READS {
             match self.read(feed) {
                 Ok(Progress::Delivered) => {}
-                _ => break,
+                Ok(_) => idle += 1,
+                Err(_) => break,
             }
         }
     }
@@ -268,5 +270,7 @@ fn count(
 const PACKETS: usize = 1024;
 /// How often a lost interface is looked for.
 const REOPEN_MILLIS: u64 = 1_000;
+/// Reads without a packet after which the ring is empty: the kernel may hand a block over a little after one read's wait.
+const IDLE_READS: u32 = 2;
 /// How long the ring is drained at the end; the whole shutdown has five seconds.
 const DRAIN_MILLIS: u64 = 1_000;
