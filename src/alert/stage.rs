@@ -172,6 +172,16 @@ impl AlertStage {
         self.suppress(if told { SuppressReason::Early } else { SuppressReason::Incident })
     }
 
+    /// A flow came to nothing and is part of no incident: it says nothing by itself, whatever its verdict. One that was told while it was
+    /// open is in the books.
+    pub fn failed(&mut self, facts: &FlowFacts) -> Decision {
+        if facts.end_reason.is_none() || !self.told_early.remove(&FlowIdentity::of(facts)) {
+            return Decision::Quiet;
+        }
+        self.counts.predicted += 1;
+        self.suppress(SuppressReason::Early)
+    }
+
     /// Whether policy calls a verdict an attack.
     #[must_use]
     pub fn predicts(&self, verdict: &Verdict) -> bool {
