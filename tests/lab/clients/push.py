@@ -72,8 +72,8 @@ async def talk(socket, *_):
 
 
 async def serve():
-    await asyncio.start_server(events, "::", options.port)
-    async with websockets.serve(talk, "::", options.port + 1):
+    await asyncio.start_server(events, None, options.port)
+    async with websockets.serve(talk, None, options.port + 1):
         await asyncio.Future()
 
 
@@ -92,7 +92,9 @@ def http_client(path):
     while time.monotonic() < end:
         connection.request("GET", path, headers={"User-Agent": "Mozilla/5.0", "Accept": "text/event-stream" if path == "/events" else "application/json"})
         answer = connection.getresponse()
-        while answer.read1(65536) and time.monotonic() < end:
+        if path != "/events":
+            answer.read()
+        while path == "/events" and time.monotonic() < end and answer.read1(65536):
             pass
     connection.close()
 
