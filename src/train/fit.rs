@@ -250,7 +250,7 @@ const UNKNOWN: f32 = 2.5;
 /// Blocks of a data set that is one capture.
 const BLOCKS: usize = 5;
 /// More captures than this are left out in so many parts: a fit without each of hundreds would take hours and tell no more.
-const PARTS: usize = 8;
+const PARTS: usize = 16;
 /// Keeps the random numbers of the left-out fits apart from those of the model's.
 const CAPTURES: u64 = 0xca97_0000;
 

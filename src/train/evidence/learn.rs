@@ -320,8 +320,8 @@ const fn floor(kind: EvidenceKind) -> f32 {
 /// One false alert on a single flow in this many benign ones is allowed for each label; what is less sure than that has to add up.
 const ALONE_FALSE: usize = 50_000;
 /// What a benign subject that is raised on weighs, as a share of all benign subjects, against a hostile source of a label that is missed, as a
-/// share of them all: one in a thousand wrong is as bad as one in twenty missed.
-const FALSE_WEIGHT: f64 = 50.0;
+/// share of them all: one in a thousand wrong is as bad as one in four missed.
+const FALSE_WEIGHT: f64 = 250.0;
 /// Benign subjects of a label that a threshold may be set below, at most.
 const MOST_GIVEN_UP: usize = 16;
 /// A threshold lies so many times above the benign maximum: the flows that it was learnt on are a small part of what is benign.
