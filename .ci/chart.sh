@@ -57,12 +57,13 @@ helm() {
 
 # The binary to ask, or nothing.
 binary() {
-    local built=${CARGO_TARGET_DIR:-target}
-    if [[ -n "${FLOWSHRIKE:-}" ]]; then
-        echo "$FLOWSHRIKE"
-    else
-        find "$built/release/flowshrike" "$built/debug/flowshrike" -printf '%T@ %p\n' 2>/dev/null | sort -rn | sed -n '1s/^[^ ]* //p'
+    local built=${CARGO_TARGET_DIR:-target} newest=${FLOWSHRIKE:-} profile
+    if [[ -z "$newest" ]]; then
+        for profile in release debug; do
+            if [[ -x "$built/$profile/flowshrike" && "$built/$profile/flowshrike" -nt "$newest" ]]; then newest=$built/$profile/flowshrike; fi
+        done
     fi
+    echo "$newest"
 }
 
 command=${1:-}
