@@ -123,8 +123,8 @@ def checksum():
         return re.search(r"checksum/config: (\w+)", render(values))[1]
 
     plain = sum_of({})
-    assert sum_of({"config": {"flow": {"workers": 2}}}) != plain
-    assert sum_of({"podLabels": {"a": "b"}}) == plain
+    assert sum_of({"config": {"flow": {"workers": 2}}}) != plain, "another configuration, the same checksum"
+    assert sum_of({"podLabels": {"a": "b"}}) == plain, "the same configuration, another checksum"
 
 
 def pod_security(choice, values, exceptions):

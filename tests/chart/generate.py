@@ -151,7 +151,7 @@ def values_table():
             elif comment:
                 rows.append((dotted, value, " ".join(comment)))
                 told[dotted] = True
-            elif not isinstance(value, dict) and not any(".".join(path[:n]) in told for n in range(1, len(path))):
+            elif not (isinstance(value, dict) and value) and not any(".".join(path[:n]) in told for n in range(1, len(path))):
                 sys.exit(f"values.yaml:{number}: {dotted} has no comment that says what it is for")
         comment = []
     return "".join(["| Value | Default | Meaning |\n|---|---|---|\n", *(row(*each, told) for each in rows)])
