@@ -114,6 +114,15 @@ def compose_is_as_bounded_as_the_chart():
     assert daemon["image"].endswith(f":-{container['image']}}}"), f"another image: {daemon['image']}"
 
 
+def one_version_everywhere():
+    version = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text())[1]
+    chart = yaml.safe_load((ROOT / "deploy/helm/flowshrike/Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == version, f"Chart.yaml says {chart['version']} and {chart['appVersion']}, Cargo.toml {version}"
+    for page in ("README.md", "docs/install.md", "deploy/compose.yaml", "deploy/daemonset.yaml"):
+        tags = set(re.findall(r"ghcr\.io/\S+/flowshrike:([\w.-]+)", (ROOT / page).read_text()))
+        assert tags == {version}, f"{page}: images of {sorted(tags)}, and the version is {version}"
+
+
 def docker_run_line():
     """The documents' `docker run` by the client's own parser: it fails only when it looks for an engine, which is not there."""
     lines = [line for page in ("README.md", "docs/install.md") for line in commands(page) if line.startswith("docker run ")]
@@ -154,6 +163,7 @@ CHECKS = {
     "workflows run what is there": workflows_run_what_is_there,
     "the compose file is valid": compose_is_valid,
     "the compose file is as bounded as the chart": compose_is_as_bounded_as_the_chart,
+    "one version everywhere": one_version_everywhere,
     "the docker run line": docker_run_line,
     "the Prometheus configuration": prometheus_configuration,
 }
