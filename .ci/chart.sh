@@ -84,7 +84,8 @@ export HELM
 if [[ "$command" == manifests ]]; then exec "$python" tests/chart/generate.py write; fi
 
 MONOKLE=$(npm_package @monokle/validation@0.33.0)
+OPERATOR=$(npm_package @kubernetes-models/prometheus-operator@6.0.0)
 FLOWSHRIKE=$(binary)
-export MONOKLE FLOWSHRIKE CHECKOV=$tools/venv/bin/checkov
+export MONOKLE OPERATOR FLOWSHRIKE CHECKOV=$tools/venv/bin/checkov
 "$python" tests/chart/generate.py check
 exec "$python" tests/chart/check.py

@@ -1,7 +1,7 @@
 """Whether the chart is what it says: what it takes, what it refuses, and what the manifests may do.
 
-Called by .ci/chart.sh in its Python environment, with HELM, CHECKOV, MONOKLE (the folder of @monokle/validation) and, where a binary has
-been built, FLOWSHRIKE naming programs. Prints a line for each check that fails, and `N passed, N failed` at the end.
+Called by .ci/chart.sh in its Python environment, with HELM, CHECKOV and, where a binary has been built, FLOWSHRIKE naming programs, MONOKLE
+and OPERATOR the folders of @monokle/validation and @kubernetes-models/prometheus-operator. Prints a line for each check that fails, and `N passed, N failed` at the end.
 """
 
 import functools
@@ -69,6 +69,7 @@ def accepted(case):
         assert not re.search(pattern, text, re.M), f"found: {pattern}"
     whole = documents(text)
     by_schemas(whole, case.get("since", "0"))
+    by_operator([one for one in whole if one["kind"] in FOREIGN])
     safe([one for one in whole if one["kind"] == "DaemonSet"][0]["spec"]["template"]["spec"])
     notes(case["values"])
 
@@ -84,6 +85,14 @@ def by_schemas(whole, since):
                     kubernetes.validate(one, version, strict=True)
                 except kubernetes.ValidationError as error:
                     raise AssertionError(f"{one['kind']} in {version}: {error.message} at {list(error.path)}") from error
+
+
+def by_operator(monitors):
+    """By the Prometheus Operator's schema."""
+    if monitors:
+        command = ["node", str(HERE / "operator.mjs"), os.environ["OPERATOR"]]
+        answer = subprocess.run(command, input=json.dumps(monitors), capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stdout.strip() or answer.stderr
 
 
 def number(version):
