@@ -20,7 +20,7 @@ for path in $PATHS; do
     tries=0
     until curl -sf -o /dev/null "http://$ADDRESS$path"; do
         tries=$((tries + 1))
-        if [ $tries -ge 100 ] || ! kill -0 $daemon; then echo "$path does not answer 200" >&2; kill $daemon; exit 1; fi
+        if [ $tries -ge 600 ] || ! kill -0 $daemon; then echo "$path does not answer 200" >&2; kill $daemon; exit 1; fi
         sleep .1
     done
 done
@@ -67,10 +67,12 @@ def probes(binary, whole):
     with tempfile.TemporaryDirectory() as folder:
         arguments = [argument.replace("$(NODE_IP)", "127.0.0.1") for argument in pod["args"]]
         arguments[arguments.index("--config=/etc/flowshrike/flowshrike.yaml")] = f"--config={configuration(whole, folder)}"
+        # Should this test be ended, the daemon goes by itself.
+        arguments.append("--duration=120")
         paths = [one["path"] for one in asked] + ["/metrics"]
         given = {**environment(whole), "FLOWSHRIKE_CAPTURE_INTERFACES": "lo", "PATHS": " ".join(paths), "ADDRESS": f"127.0.0.1:{asked[0]['port']}"}
         command = ["unshare", "--net", "sh", "-c", ASK, "ask", binary, *arguments]
-        answer = subprocess.run(command, capture_output=True, text=True, env=given, timeout=60)
+        answer = subprocess.run(command, capture_output=True, text=True, env=given, timeout=180)
     assert answer.returncode == 0, answer.stderr[-600:]
 
 
