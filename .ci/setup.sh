@@ -6,6 +6,7 @@
 #   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
 #   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
+#   setup.sh deploy  what the tests of the chart, the compose file and the workflows need
 #   setup.sh lab     what the traffic lab's scenarios run (all, or those named): Debian packages, npm packages under target/lab
 #
 # Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
@@ -163,6 +164,14 @@ fuzzing() {
     if ! have c++; then need "a C++ compiler, for libFuzzer" g++ gcc-c++ g++ gcc; fi
 }
 
+deploy() {
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need "Python with its environments" python3-venv python3 python3 python; fi
+    if ! have npm; then need "npm" npm nodejs-npm npm npm; fi
+    want curl curl "the probes of the chart"
+    want promtool prometheus "checks of the Prometheus configuration"
+    if ! docker compose version >/dev/null 2>&1; then want docker-compose docker-compose "checks of the compose file"; fi
+}
+
 # The Debian packages among those named that are not installed.
 missing_packages() {
     local package
@@ -200,6 +209,7 @@ case "${1:-}" in
     bench) benches ;;
     counts) counts ;;
     fuzz) fuzzing ;;
+    deploy) deploy ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|counts|fuzz|lab" ;;
+    *) die "usage: $0 build|test|bench|counts|fuzz|deploy|lab" ;;
 esac
