@@ -163,7 +163,7 @@ impl Alerting {
         let early = flow.end_reason.is_none();
         let decision = match self.together(flow, exchange, verdict, in_iface) {
             Together::Covered => self.stage.covered(flow, verdict),
-            Together::Failed => self.stage.failed(flow),
+            Together::Failed => self.stage.failed(flow, verdict),
             Together::Alone if early => self.stage.early(flow, verdict),
             Together::Alone => self.stage.ended(flow, Some(verdict)),
         };

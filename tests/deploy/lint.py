@@ -119,7 +119,7 @@ def one_version_everywhere():
     chart = yaml.safe_load((ROOT / "deploy/helm/flowshrike/Chart.yaml").read_text())
     assert chart["version"] == chart["appVersion"] == version, f"Chart.yaml says {chart['version']} and {chart['appVersion']}, Cargo.toml {version}"
     for page in ("README.md", "docs/install.md", "deploy/compose.yaml", "deploy/daemonset.yaml"):
-        tags = set(re.findall(r"ghcr\.io/\S+/flowshrike:([\w.-]+)", (ROOT / page).read_text()))
+        tags = set(re.findall(r"(?<![\w/.])flowshrike:(\d[\w.-]*\w)", (ROOT / page).read_text()))
         assert tags == {version}, f"{page}: images of {sorted(tags)}, and the version is {version}"
 
 

@@ -126,8 +126,6 @@ pub fn compare(model: &Model, data: &Dataset) -> Result<Option<Compared>, Eviden
 struct Run {
     /// Flows, in their order, that an incident covered as they ended, and its number.
     covered: BTreeMap<usize, u64>,
-    /// Flows that failed and that no incident covered.
-    failed: BTreeSet<usize>,
     incidents: BTreeMap<u64, Incident>,
     lines: Lines,
     /// Incident lines by the incident's number.
@@ -140,7 +138,6 @@ impl Run {
         let (mut plain, mut joined) = (stage(model)?, stage(model)?);
         let mut run = Self {
             covered: BTreeMap::new(),
-            failed: BTreeSet::new(),
             incidents: BTreeMap::new(),
             lines: Lines::default(),
             incident_lines: BTreeMap::new(),
@@ -157,9 +154,9 @@ impl Run {
                 run.covered.insert(at, cover.id);
                 // No line: the incident's stands for it.
                 drop(joined.covered(&flow.facts, &flow.verdict));
-            } else if found.failed {
-                run.failed.insert(at);
-            } else if let Decision::Emit(_) = joined.ended(&flow.facts, Some(&flow.verdict)) {
+            } else if !found.failed
+                && let Decision::Emit(_) = joined.ended(&flow.facts, Some(&flow.verdict))
+            {
                 run.lines.with += 1;
                 run.lines.false_with += wrong;
             }
@@ -175,7 +172,7 @@ impl Run {
 
     fn book(mut self, data: &Dataset, capture: &Capture<'_>, model: &Model, found: &mut Compared, named: &mut Named) {
         let is_in = |incident: &Incident, flow: &Flow| {
-            let contact = Contact::of(&flow.facts, &flow.exchange);
+            let contact = flow.contact();
             let subject = incident.subject;
             Subject::of(subject.kind, &flow.facts.tuple) == subject
                 && subject.covers(contact)
@@ -196,7 +193,7 @@ impl Run {
             let without = u64::from(flow.alerts);
             let of_cover = self.covered.get(&at).and_then(|id| self.incidents.get(id));
             let incident = of_cover.or_else(|| self.incidents.values().find(|incident| is_in(incident, flow)));
-            let is_alone = flow.alerts && !self.failed.contains(&at);
+            let is_alone = flow.alerts && flow.contact() != Contact::Failed;
             let with = u64::from(incident.is_some() || is_alone);
             let own = name_of(flow.verdict.label);
             let truth = data.labels().ids().get(flow.row).copied().unwrap_or(u32::MAX);

@@ -28,7 +28,7 @@ pub struct EvidenceLearnt {
     pub captures: usize,
     /// Flows in them.
     pub flows: u64,
-    /// Rows that do not say who and when.
+    /// Rows that do not say who and when, or that no fold held back.
     pub unplaced: u64,
     /// Each threshold.
     pub kinds: Vec<KindReport>,
@@ -126,11 +126,8 @@ fn alone(model: &Model, captures: &Captures<'_>) -> BTreeMap<String, f32> {
     let allowed = benign / ALONE_FALSE;
     let least = |label: LabelId| {
         let had = model.threshold(label);
-        let of_label = flows().filter(|flow| {
-            flow.hostile.is_none()
-                && flow.verdict.label == label
-                && Contact::of(&flow.facts, &flow.exchange) != Contact::Failed
-        });
+        let of_label = flows()
+            .filter(|flow| flow.hostile.is_none() && flow.verdict.label == label && flow.contact() != Contact::Failed);
         let mut shares: Vec<f32> = of_label.map(|flow| flow.verdict.attack).collect();
         shares.sort_unstable_by(|a, b| b.total_cmp(a));
         // The first share that may not alert; the threshold lies a hundredth above it.
@@ -278,7 +275,11 @@ pub fn learnt_text(learnt: &EvidenceLearnt) -> String {
     );
     // Writing to a string cannot fail.
     if *unplaced > 0 {
-        writeln!(out, "note      {unplaced} rows do not say who and when, and are left out").unwrap_or_default();
+        writeln!(
+            out,
+            "note      {unplaced} rows are left out: they do not say who and when, or no fold held them back"
+        )
+        .unwrap_or_default();
     }
     let heads = ["kind", "threshold", "lean", "benign", "caught", "hostile"];
     let [kind, threshold, lean, benign, caught, hostile] = heads;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::Dataset;
-use crate::evidence::{Exchange, Sight};
+use crate::evidence::{Contact, Exchange, Sight};
 use crate::features::FeatureId;
 use crate::flow::{EndReason, FlowFacts};
 use crate::model::{Model, Verdict};
@@ -68,6 +68,10 @@ pub fn columns(model: &Model) -> Vec<FeatureId> {
 }
 
 impl Flow {
+    pub(super) fn contact(&self) -> Contact {
+        Contact::of(&self.facts, &self.exchange)
+    }
+
     pub(super) const fn sight(&self) -> Sight<'_> {
         Sight { flow: &self.facts, exchange: self.exchange, verdict: &self.verdict, alerts: self.alerts }
     }

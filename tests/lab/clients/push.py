@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import websockets
 
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("what", choices=["serve", "events", "poll", "socket"])
@@ -27,7 +27,7 @@ url = urlsplit(options.url)
 
 
 def text():
-    return os.urandom(max(4, min(int(rng.lognormvariate(0, 0.9) * options.size), 60_000) // 2)).hex()
+    return os.urandom(drawn_size(options.size, 60_000, least=8) // 2).hex()
 
 
 def pause():

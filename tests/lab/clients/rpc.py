@@ -10,7 +10,7 @@ from concurrent import futures
 
 import grpc
 
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("what", choices=["serve", "call", "watch", "talk"])
@@ -25,11 +25,7 @@ options = parser.parse_args()
 
 
 def message():
-    return os.urandom(max(1, min(int(rng.lognormvariate(0, 0.9) * options.size), 500_000)))
-
-
-def wait():
-    time.sleep(min(rng.lognormvariate(0, 0.5) * options.period, 8))
+    return os.urandom(drawn_size(options.size, 500_000))
 
 
 class Service(grpc.GenericRpcHandler):
@@ -44,7 +40,7 @@ class Service(grpc.GenericRpcHandler):
     def watch(self, _, context):
         while context.is_active():
             yield message()
-            wait()
+            think(options.period, 0.5, 8)
 
 
 def serve():
@@ -85,7 +81,7 @@ def talk(one, end):
     def said():
         while time.monotonic() < end:
             yield message()
-            wait()
+            think(options.period, 0.5, 8)
 
     for _ in one.stream_stream("/lab.Store/Talk")(said(), timeout=max(1, end + 2 - time.monotonic())):
         pass

@@ -9,7 +9,7 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--size", type=int, default=50_000, help="median bytes of an upload")
@@ -44,7 +44,7 @@ while True:
     connection = connect(url)
     try:
         for _ in range(rng.randint(1, 2 * options.keep_alive - 1)):
-            size = max(50, min(int(rng.lognormvariate(0, 0.9) * options.size), 8_000_000))
+            size = drawn_size(options.size, 8_000_000, least=50)
             headers = {"User-Agent": "python-requests/2.31", "Content-Type": "application/octet-stream"}
             if not options.chunked:
                 headers["Content-Length"] = str(size)
