@@ -391,6 +391,28 @@ fn parquet_makes_the_same_model_as_csv() {
 }
 
 #[test]
+fn a_compact_file_makes_nearly_the_same_model_and_has_what_evidence_needs() {
+    let folder = Folder::new();
+    let rules = folder.write("rules.yaml", DEMO_RULES);
+    let (full, compact) = (folder.path("full.parquet"), folder.path("compact.parquet"));
+    let label = ["label", "--rules", &rules, "--format", "parquet"];
+    succeed(&[&label[..], &["--output", &full, DEMO]].concat());
+    succeed(&[&label[..], &["--compact", "--output", &compact, DEMO]].concat());
+    let size = |path: &str| fs::metadata(path).expect("a file").len();
+    assert!(size(&compact) * 10 < size(&full) * 8, "{} of {} bytes", size(&compact), size(&full));
+    let model = folder.path("full.fsm");
+    succeed(&["train", "--data", &full, "--view", "labels", "--output", &model]);
+    let labels = [&full, &compact].map(|flows| {
+        let verdicts = succeed(&["predict", "--model", &model, flows]);
+        verdicts.lines().map(|line| line.split(',').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    });
+    assert!(labels[0].len() > 100 && labels[0] == labels[1], "five digits change no label here");
+    let told = succeed(&["model", "evidence", &model, "--data", &compact, "--output", &folder.path("told.fsm")]);
+    assert!(told.contains("evidence  ") && !told.contains("rows are left out"), "{told}");
+    assert!(folder.refused(DEMO_RULES, &["--compact", DEMO], 2).contains("--compact is for --format parquet"));
+}
+
+#[test]
 fn parquet_is_no_stream() {
     let folder = Folder::new();
     for args in [&["--format", "parquet", DEMO][..], &["--format", "parquet", "--output", "-", DEMO]] {

@@ -11,7 +11,7 @@ use crate::features::schema::NO_LABEL;
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FlowRecord, community_id};
 use crate::pipeline::{Order, Stage};
-use crate::sink::{FlowValues, ParquetFlows};
+use crate::sink::{Detail, FlowValues, ParquetFlows};
 
 /// Flags of `flowshrike extract`.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn parquet(plan: &Plan<'_>, args: &Args) -> anyhow::Result<()> {
     signals::end_whole()?;
     let file = output::Table::file(args.output.as_deref(), "Parquet")?;
-    let mut flows = Parquet(ParquetFlows::new(file, false)?);
+    let mut flows = Parquet(ParquetFlows::new(file, false, Detail::Full)?);
     let ran = plan.run(|| Values { profile: args.profile }, &mut flows)?;
     flows.0.finish()?.finish()?;
     ran.report()

@@ -101,11 +101,18 @@ fn asks_a_host(tuple: &FiveTuple) -> bool {
     };
     let asks = match tuple.protocol {
         protocol::TCP | protocol::UDP | protocol::SCTP => true,
+        _ => is_echo(tuple),
+    };
+    asks && !is_group && !tuple.src.to_ip().is_unspecified()
+}
+
+/// Whether a flow is of echo requests.
+pub(super) const fn is_echo(tuple: &FiveTuple) -> bool {
+    match tuple.protocol {
         protocol::ICMP => tuple.src_port == ECHO,
         protocol::ICMPV6 => tuple.src_port == ECHO_V6,
         _ => false,
-    };
-    asks && !is_group && !tuple.src.to_ip().is_unspecified()
+    }
 }
 
 /// The ICMP types of an echo request.

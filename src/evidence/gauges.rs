@@ -4,7 +4,7 @@ use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 
-use super::contact::{Contact, Sight};
+use super::contact::{Contact, Sight, is_echo};
 use super::incident::{Extent, Open};
 use super::rules::Meanings;
 use super::sketch::Recent;
@@ -65,7 +65,9 @@ struct Service {
 pub(super) struct Look {
     pub(super) contact: Contact,
     pub(super) tick: Tick,
-    is_guess: bool,
+    pub(super) is_refused: bool,
+    pub(super) is_echo: bool,
+    pub(super) is_guess: bool,
     /// The verdict's label if it is an attack's.
     attack: Option<LabelId>,
     thousandths: u32,
@@ -122,6 +124,8 @@ impl Gauges {
         Look {
             contact: Contact::of(sight.flow, &sight.exchange),
             tick: tick(sight.flow.end),
+            is_refused: sight.exchange.refused,
+            is_echo: is_echo(&sight.flow.tuple),
             is_guess: self.meanings.is_guess(label),
             attack: self.meanings.is_attack(label).then_some(label),
             thousandths: thousandths(sight.verdict.attack),
@@ -142,7 +146,7 @@ impl Gauges {
     ) -> Option<(Reading, &mut Slot<State>)> {
         let tuple = &sight.flow.tuple;
         let subject = Subject::of(kind, tuple);
-        if !subject.counts(look.contact, sight.exchange.refused, look.is_guess) {
+        if !subject.counts(look) {
             return None;
         }
         let hash = self.hasher.hash_one(subject);
@@ -176,7 +180,9 @@ impl State {
     fn new(kind: EvidenceKind) -> Self {
         let meter = match kind {
             EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => Meter::Distinct(Box::default()),
-            EvidenceKind::Flood | EvidenceKind::Calls => Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW))),
+            EvidenceKind::Flood | EvidenceKind::Refusals | EvidenceKind::Calls => {
+                Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW)))
+            }
             EvidenceKind::Guessing => Meter::Guesses(Box::new(Service::new(EvidenceParts::MIDDLE_WINDOW))),
             EvidenceKind::Share => Meter::Share(Box::new(Service::new(EvidenceParts::LONG_WINDOW))),
         };

@@ -104,7 +104,7 @@ const fn label_of(kind: EvidenceKind) -> &'static str {
     match kind {
         EvidenceKind::Ports => "recon.port-scan",
         EvidenceKind::Hosts => "recon.host-sweep",
-        EvidenceKind::Flood => "dos.syn-flood",
+        EvidenceKind::Flood | EvidenceKind::Refusals => "dos.syn-flood",
         EvidenceKind::Calls => "dos.http-flood",
         EvidenceKind::Guessing => "brute-force",
         EvidenceKind::Share | EvidenceKind::Endpoints => "recon",

@@ -1,6 +1,7 @@
 //! Whom a count is about: a source, a pair, a service, and which flows are of it.
 
 use super::contact::Contact;
+use super::gauges::Look;
 use crate::flow::FiveTuple;
 use crate::model::EvidenceKind;
 use crate::packet::{Address, protocol};
@@ -31,7 +32,7 @@ impl Subject {
             EvidenceKind::Ports => Self { source, destination, ..none },
             EvidenceKind::Hosts => Self { source, port, protocol, ..none },
             EvidenceKind::Flood => Self { destination, port, protocol, ..none },
-            EvidenceKind::Guessing | EvidenceKind::Calls | EvidenceKind::Share => {
+            EvidenceKind::Refusals | EvidenceKind::Guessing | EvidenceKind::Calls | EvidenceKind::Share => {
                 Self { kind, source, destination, port, protocol }
             }
             EvidenceKind::Endpoints => Self { source, ..none },
@@ -45,23 +46,33 @@ impl Subject {
         match self.kind {
             EvidenceKind::Ports
             | EvidenceKind::Hosts
+            | EvidenceKind::Refusals
             | EvidenceKind::Guessing
             | EvidenceKind::Calls
             | EvidenceKind::Share => true,
-            EvidenceKind::Flood | EvidenceKind::Endpoints => contact == Contact::Failed,
+            EvidenceKind::Flood => contact == Contact::Failed || self.is_icmp(),
+            EvidenceKind::Endpoints => contact == Contact::Failed,
         }
     }
 
     /// Whether a flow of it that went so counts. What failed is told by how often and where it failed, and not by its verdict: nothing was said
     /// that one could go by.
-    pub(super) fn counts(&self, contact: Contact, is_refused: bool, is_guess: bool) -> bool {
+    pub(super) fn counts(&self, look: &Look) -> bool {
+        let Look { contact, is_refused, is_echo, is_guess, .. } = *look;
         match self.kind {
             EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => contact == Contact::Failed,
             // A service that is down refuses all its clients; a flood keeps a service waiting.
-            EvidenceKind::Flood => contact == Contact::Failed && !is_refused,
+            // An echo costs its host the same whether it is answered or not.
+            EvidenceKind::Flood => contact == Contact::Failed && !is_refused || is_echo,
+            // But no client of it tries so often.
+            EvidenceKind::Refusals => contact == Contact::Failed && is_refused,
             EvidenceKind::Guessing => contact == Contact::Short && is_guess,
             EvidenceKind::Calls => contact == Contact::Short && self.protocol == Some(protocol::TCP),
             EvidenceKind::Share => contact != Contact::Failed,
         }
+    }
+
+    const fn is_icmp(&self) -> bool {
+        matches!(self.protocol, Some(protocol::ICMP | protocol::ICMPV6))
     }
 }

@@ -73,6 +73,19 @@ pub const FEATURE_COUNT: usize = FEATURES.len();
 pub const IDENTITY_COLUMNS: [&str; 7] =
     ["Flow ID", "Src IP", "Src Port", "Dst IP", "Dst Port", "Protocol", "Timestamp"];
 
+/// Columns by which evidence beyond one flow tells how a contact went.
+pub const CONTACT_COLUMNS: [&str; 9] = [
+    "Flow Duration",
+    "Total Fwd Packet",
+    "Total Bwd packets",
+    "Total Length of Fwd Packet",
+    "Total Length of Bwd Packet",
+    "SYN Flag Count",
+    "RST Flag Count",
+    "Bwd RST Flags",
+    "ACK Flag Count",
+];
+
 /// The column after the features.
 pub const LABEL_COLUMN: &str = "Label";
 
@@ -158,6 +171,12 @@ const fn same(column: &'static str, key: &'static str, unit: Unit, kind: Kind, d
 }
 
 impl Feature {
+    /// Whether a data set that is kept needs the column: a model of the daemon may read it, or evidence goes by it.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.portable && self.leaky.is_none() || CONTACT_COLUMNS.contains(&self.column)
+    }
+
     fn is_named(&self, name: &str) -> bool {
         self.column.eq_ignore_ascii_case(name) || self.key.eq_ignore_ascii_case(name)
     }

@@ -19,8 +19,10 @@ pub enum EvidenceKind {
     Ports,
     /// Distinct hosts at one port of which one source failed, in the long window.
     Hosts,
-    /// Failed contacts of all sources with one port of one host, in the short window.
+    /// Contacts of all sources with one port of one host that failed and were not refused, and echo requests, in the short window.
     Flood,
+    /// Refused contacts of one source with one service, in the short window.
+    Refusals,
     /// Short exchanges of one source with one service whose verdicts are of guessing, in the middle window.
     Guessing,
     /// Short TCP exchanges of one source with one service that some verdict spoke against, in the short window.
@@ -68,8 +70,16 @@ pub struct Least {
 
 impl EvidenceKind {
     /// Every kind, the more special before the more general, in the order of [`EvidenceKind::index`].
-    pub const ALL: [Self; 7] =
-        [Self::Ports, Self::Hosts, Self::Flood, Self::Guessing, Self::Calls, Self::Share, Self::Endpoints];
+    pub const ALL: [Self; 8] = [
+        Self::Ports,
+        Self::Hosts,
+        Self::Flood,
+        Self::Refusals,
+        Self::Guessing,
+        Self::Calls,
+        Self::Share,
+        Self::Endpoints,
+    ];
 
     /// The kind as a metric label and key.
     #[must_use]
@@ -78,6 +88,7 @@ impl EvidenceKind {
             Self::Ports => "ports",
             Self::Hosts => "hosts",
             Self::Flood => "flood",
+            Self::Refusals => "refusals",
             Self::Guessing => "guessing",
             Self::Calls => "calls",
             Self::Share => "share",

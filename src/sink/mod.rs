@@ -8,5 +8,5 @@ mod parquet;
 mod throttle;
 
 pub use lines::{Flushed, LineSink, LossReason, SinkError};
-pub use parquet::{FlowValues, ParquetFlows, ParquetFlowsError};
+pub use parquet::{Detail, FlowValues, ParquetFlows, ParquetFlowsError};
 pub use throttle::Throttle;

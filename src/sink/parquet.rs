@@ -23,6 +23,17 @@ pub struct ParquetFlows<W: Write + Send> {
     file: SerializedFileWriter<W>,
     rows: Vec<Row>,
     has_scenario: bool,
+    detail: Detail,
+}
+
+/// How much of a flow a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The CSV's columns.
+    #[default]
+    Full,
+    /// For a data set that is kept: without `Flow ID` and columns that no model of the daemon reads, and doubles to five digits.
+    Compact,
 }
 
 /// What a row says of a flow beside its label.
@@ -65,14 +76,14 @@ impl<W: Write + Send> ParquetFlows<W> {
     ///
     /// # Errors
     /// What cannot be written.
-    pub fn new(out: W, has_scenario: bool) -> Result<Self, ParquetFlowsError> {
-        let level = ZstdLevel::try_new(ZSTD_LEVEL)?;
+    pub fn new(out: W, has_scenario: bool, detail: Detail) -> Result<Self, ParquetFlowsError> {
+        let level = ZstdLevel::try_new(detail.level())?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_created_by(concat!("flowshrike ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        let file = SerializedFileWriter::new(out, schema(has_scenario)?, Arc::new(properties))?;
-        Ok(Self { file, rows: Vec::new(), has_scenario })
+        let file = SerializedFileWriter::new(out, schema(has_scenario, detail)?, Arc::new(properties))?;
+        Ok(Self { file, rows: Vec::new(), has_scenario, detail })
     }
 
     /// Adds a flow. The scenario is dropped where the file has no such column.
@@ -100,21 +111,23 @@ impl<W: Write + Send> ParquetFlows<W> {
         let rows = &self.rows;
         let mut group = self.file.next_row_group()?;
         let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
-        write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.id)))?;
+        if self.detail == Detail::Full {
+            write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.id)))?;
+        }
         write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.tuple.src.to_ip().to_string())))?;
         write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.src_port.into()))?;
         write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.tuple.dst.to_ip().to_string())))?;
         write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.dst_port.into()))?;
         write::<Int32Type, W>(&mut group, rows.iter().map(|row| row.flow.tuple.protocol.into()))?;
         write::<Int64Type, W>(&mut group, rows.iter().map(|row| row.flow.start.0))?;
-        for (position, feature) in FEATURES.iter().enumerate() {
+        for (position, feature) in FEATURES.iter().enumerate().filter(|(_, feature)| self.detail.has(feature)) {
             let values = rows.iter().map(|row| {
                 let features = &row.flow.features;
                 let is_undefined = features.undefined >> position & 1 == 1;
                 features.values.get(position).copied().filter(|_| !is_undefined).unwrap_or(0.0)
             });
             match feature.kind {
-                Kind::Double => write::<DoubleType, W>(&mut group, values)?,
+                Kind::Double => write::<DoubleType, W>(&mut group, values.map(|value| self.detail.rounded(value)))?,
                 #[expect(clippy::cast_possible_truncation, reason = "integer columns hold whole numbers below 2^53")]
                 Kind::Integer => write::<Int64Type, W>(&mut group, values.map(|value| value as i64))?,
             }
@@ -126,6 +139,32 @@ impl<W: Write + Send> ParquetFlows<W> {
         group.close()?;
         self.rows.clear();
         Ok(())
+    }
+}
+
+impl Detail {
+    fn has(self, feature: &Feature) -> bool {
+        self == Self::Full || feature.is_kept()
+    }
+
+    /// To 17 of a double's 53 binary digits, which is five decimal ones: the others are noise of a clock, and do not compress.
+    fn rounded(self, value: f64) -> f64 {
+        const DROPPED: u32 = 53 - 17;
+        match self {
+            Self::Full => value,
+            Self::Compact => {
+                let up = value.to_bits().saturating_add(1 << (DROPPED - 1));
+                let rounded = f64::from_bits(up >> DROPPED << DROPPED);
+                if rounded.is_finite() { rounded } else { value }
+            }
+        }
+    }
+
+    const fn level(self) -> i32 {
+        match self {
+            Self::Full => ZSTD_LEVEL,
+            Self::Compact => ZSTD_GREATEST,
+        }
     }
 }
 
@@ -141,13 +180,15 @@ fn write<T: DataType, W: Write + Send>(
 }
 
 /// The CSV's columns, none of which is ever null.
-fn schema(has_scenario: bool) -> Result<TypePtr, ParquetError> {
-    let identities = IDENTITY_COLUMNS.into_iter().map(|column| match column {
-        "Flow ID" | "Src IP" | "Dst IP" => text(column),
+fn schema(has_scenario: bool, detail: Detail) -> Result<TypePtr, ParquetError> {
+    let kept = |column: &&str| detail == Detail::Full || *column != FLOW_ID;
+    let identities = IDENTITY_COLUMNS.into_iter().filter(kept).map(|column| match column {
+        FLOW_ID | "Src IP" | "Dst IP" => text(column),
         "Timestamp" => time(column),
         _ => number(column, Physical::INT32),
     });
-    let features = FEATURES.iter().map(|Feature { column, kind, .. }| match kind {
+    let features = FEATURES.iter().filter(|feature| detail.has(feature));
+    let features = features.map(|Feature { column, kind, .. }| match kind {
         Kind::Double => number(column, Physical::DOUBLE),
         Kind::Integer => number(column, Physical::INT64),
     });
@@ -180,3 +221,7 @@ fn time(column: &str) -> Result<Type, ParquetError> {
 const GROUP: usize = 16_384;
 /// Flows repeat themselves: more than the usual 3 takes a fifth off a file that is written once and read often.
 const ZSTD_LEVEL: i32 = 9;
+/// What is kept for good may take its time.
+const ZSTD_GREATEST: i32 = 19;
+/// The identity column that the others say again.
+const FLOW_ID: &str = "Flow ID";

@@ -60,6 +60,7 @@ fn scanning() -> (Model, Evidence) {
             (EvidenceKind::Ports, 12.0),
             (EvidenceKind::Hosts, 12.0),
             (EvidenceKind::Flood, 200.0),
+            (EvidenceKind::Refusals, 800.0),
             (EvidenceKind::Guessing, 10.0),
             (EvidenceKind::Endpoints, 24.0),
         ],
@@ -154,6 +155,30 @@ fn a_service_that_refuses_its_clients_is_not_flooded_and_one_that_is_left_waitin
     let unanswered = Exchange { payload_to_server: 100, syn: false, reset: false, ..REFUSED };
     assert_eq!(raised(&by(protocol::UDP), unanswered), ["dos.udp-flood"]);
     assert_eq!(raised(&by(protocol::ICMP), unanswered), ["dos"]);
+}
+
+#[test]
+fn echoes_without_end_are_a_flood_though_they_are_answered_and_so_are_refusals_that_no_client_asks_for() {
+    let (model, mut evidence) = scanning();
+    let benign = verdict(&model, "benign", 0.0);
+    let mut raised = Vec::new();
+    for n in 0..900 {
+        // Forged sources, each answered.
+        let facts = flow(5_000 + n, 9, 0, f64::from(n) * 0.01);
+        let echo = FlowFacts { tuple: FiveTuple { src_port: 8, protocol: protocol::ICMP, ..facts.tuple }, ..facts };
+        let refused = flow(7, 8, 443, f64::from(n) * 0.01);
+        for (flow, exchange) in
+            [(echo, Exchange { syn: false, ..CALL }), (refused, Exchange { refused: true, ..REFUSED })]
+        {
+            let told = observe(&mut evidence, &flow, exchange, &benign).reports.into_iter();
+            let first = told.filter(|report| report.step == Step::Raised);
+            raised.extend(first.map(|report| (report.incident.subject.kind, report.incident.label.to_string(), n)));
+        }
+    }
+    assert_eq!(
+        raised,
+        [(EvidenceKind::Flood, "dos".to_owned(), 199), (EvidenceKind::Refusals, "dos.syn-flood".to_owned(), 799)]
+    );
 }
 
 #[test]

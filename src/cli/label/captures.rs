@@ -15,7 +15,7 @@ use crate::dataset::rules::{Candidate, Rules};
 use crate::features::{self, Profile, csv, json};
 use crate::flow::{FiveTuple, FlowRecord, community_id};
 use crate::pipeline::{Order, Stage};
-use crate::sink::{FlowValues, ParquetFlows};
+use crate::sink::{Detail, FlowValues, ParquetFlows};
 use crate::time::Micros;
 
 /// A capture, before it is run.
@@ -64,7 +64,7 @@ fn first_packet(mut file: CaptureFile) -> Option<Micros> {
 pub(super) fn run(
     plan: &Plan<'_>,
     profile: Profile,
-    format: Format,
+    (format, detail): (Format, Detail),
     known: HashMap<String, Known>,
     labelling: &mut Labelling<'_>,
     output: output::Table,
@@ -78,7 +78,7 @@ pub(super) fn run(
             Out::Lines { output, buffer }
         }
         Format::Jsonl => Out::Lines { output, buffer: Vec::with_capacity(2 * FLUSH_AT) },
-        Format::Parquet => Out::Parquet(ParquetFlows::new(output, true)?),
+        Format::Parquet => Out::Parquet(ParquetFlows::new(output, true, detail)?),
     };
     let current = Known { name: String::new(), first: Micros::ZERO };
     let mut writer = Writer { labelling, known, current, format, out };

@@ -22,6 +22,7 @@ use super::{Usage, output, rules_file, signals};
 use crate::capture::{CaptureFile, FileError};
 use crate::dataset::rules::Fallback;
 use crate::features::Profile;
+use crate::sink::Detail;
 use crate::taxonomy;
 
 /// Options of `label`.
@@ -42,6 +43,11 @@ pub(super) struct Args {
     /// Output format; flow CSVs stay CSV
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
+
+    /// Parquet for a data set that is kept: without `Flow ID` and the columns that no model of the daemon reads, numbers to
+    /// five digits
+    #[arg(long)]
+    compact: bool,
 
     /// Write to this file instead of stdout
     #[arg(long, short, value_name = "PATH")]
@@ -99,6 +105,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             bail!(Usage(format!("{} is given twice: it would be overwritten", one.display())));
         }
     }
+    if args.compact && args.format != Format::Parquet {
+        bail!(Usage("--compact is for --format parquet".to_owned()));
+    }
+    let detail = if args.compact { Detail::Compact } else { Detail::Full };
     signals::end_whole()?;
     let mut labelling = Labelling::new(&rules, args.drop_unlabelled);
     let mut ran = None;
@@ -117,7 +127,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
                 Format::Csv | Format::Jsonl => output::Table::open(args.output.as_deref())?,
                 Format::Parquet => output::Table::file(args.output.as_deref(), "Parquet")?,
             };
-            ran = Some(captures::run(&plan, profile, args.format, known, &mut labelling, output)?);
+            ran = Some(captures::run(&plan, profile, (args.format, detail), known, &mut labelling, output)?);
         }
         Kind::Flows => {
             let profile = args.profile.map(|_| "--profile");

@@ -306,12 +306,13 @@ pub fn learnt_text(learnt: &EvidenceLearnt) -> String {
 }
 
 /// The least that a kind may raise from, whatever benign sources did: a few refused ports, hosts or guesses are everyday, and so are
-/// a hundred calls a second of a gateway that keeps no connection.
+/// a hundred calls a second of a gateway that keeps no connection, or a client without a pause that tries a dead service some twenty times a second.
 const fn floor(kind: EvidenceKind) -> f32 {
     match kind {
         EvidenceKind::Ports | EvidenceKind::Hosts => 12.0,
         EvidenceKind::Endpoints => 24.0,
         EvidenceKind::Flood => 200.0,
+        EvidenceKind::Refusals => 300.0,
         EvidenceKind::Calls => 1000.0,
         EvidenceKind::Guessing => 10.0,
         EvidenceKind::Share => 2.0,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::dataset::Dataset;
 use crate::evidence::{Contact, Exchange, Sight};
 use crate::features::FeatureId;
+use crate::features::schema::CONTACT_COLUMNS;
 use crate::flow::{EndReason, FlowFacts};
 use crate::model::{Model, Verdict};
 use crate::taxonomy;
@@ -59,7 +60,7 @@ pub(super) struct Captures<'d> {
 #[must_use]
 pub fn columns(model: &Model) -> Vec<FeatureId> {
     let mut columns = model.features().to_vec();
-    for id in NEEDED.iter().filter_map(|name| FeatureId::named(name)) {
+    for id in CONTACT_COLUMNS.iter().filter_map(|name| FeatureId::named(name)) {
         if !columns.contains(&id) {
             columns.push(id);
         }
@@ -91,7 +92,7 @@ impl<'d> Captures<'d> {
     /// a row without one is left out.
     pub(super) fn new(model: &Model, data: &'d Dataset, held_back: Option<&HeldBack>) -> Result<Self, EvidenceError> {
         let own = model.features().len();
-        let places = NEEDED.map(|name| {
+        let places = CONTACT_COLUMNS.map(|name| {
             let id = FeatureId::named(name);
             data.features().iter().position(|held| Some(*held) == id)
         });
@@ -158,16 +159,3 @@ impl<'d> Captures<'d> {
         Ok(Self { captures: captures.collect(), unplaced })
     }
 }
-
-/// What is asked of a flow besides the model's columns.
-const NEEDED: [&str; 9] = [
-    "Flow Duration",
-    "Total Fwd Packet",
-    "Total Bwd packets",
-    "Total Length of Fwd Packet",
-    "Total Length of Bwd Packet",
-    "SYN Flag Count",
-    "RST Flag Count",
-    "Bwd RST Flags",
-    "ACK Flag Count",
-];

@@ -38,11 +38,11 @@ def make(runs, results, out, flowshrike):
     return complaints
 
 
-def label(flowshrike, captures, by, output, told):
+def label(flowshrike, captures, by, output, told, *more):
     """Writes the captures' labelled flows in the format of the file's name; returns the report."""
     done = subprocess.run(
         [flowshrike, "label", "--rules", str(by), "--format", output.suffix[1:], "--output", str(output), "--report", str(told),
-         *map(str, captures)], capture_output=True, text=True)
+         *more, *map(str, captures)], capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"flowshrike label failed:\n{done.stderr[-2000:]}")
     return json.loads(told.read_text())
@@ -53,7 +53,7 @@ def data(flowshrike, out, half, path):
     captures = sorted((out / "captures" / half).glob("*.pcap"))
     if not captures:
         raise LabError(f"no captures under {out / 'captures' / half}: `make lab` makes them")
-    return label(flowshrike, captures, out / f"rules-{half}.yaml", path, out / f"data-{half}.json")["labels"]
+    return label(flowshrike, captures, out / f"rules-{half}.yaml", path, out / f"data-{half}.json", "--compact")["labels"]
 
 
 def show(halves):
