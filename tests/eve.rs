@@ -21,6 +21,7 @@ use flowshrike::packet::{Address, PacketMeta, TcpFlags};
 use flowshrike::sink::LineSink;
 use flowshrike::time::Micros;
 use serde_json::{Map, Value};
+use util::published::published;
 
 #[test]
 fn records_are_valid_under_suricatas_schema() {
@@ -135,7 +136,7 @@ fn alerts() -> Vec<(&'static str, Alert)> {
 fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
     let least = |least| Least { least, lean: 0.0, benign: 0.0, caught: 1, hostile: 1 };
     let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
-    let mut parts = Model::embedded().expect("the default model").parts().clone();
+    let mut parts = published().parts().clone();
     parts.evidence = Some(EvidenceParts {
         short_window,
         middle_window,

@@ -407,7 +407,8 @@ fn a_compact_file_makes_nearly_the_same_model_and_has_what_evidence_needs() {
         verdicts.lines().map(|line| line.split(',').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     });
     assert!(labels[0].len() > 100 && labels[0] == labels[1], "five digits change no label here");
-    let told = succeed(&["model", "evidence", &model, "--data", &compact, "--output", &folder.path("told.fsm")]);
+    let told = flowshrike(&["model", "evidence", &model, "--data", &compact, "--output", &folder.path("told.fsm")]);
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(told.contains("evidence  ") && !told.contains("rows are left out"), "{told}");
     assert!(folder.refused(DEMO_RULES, &["--compact", DEMO], 2).contains("--compact is for --format parquet"));
 }

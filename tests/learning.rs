@@ -15,6 +15,7 @@ use flowshrike::train::default_features;
 use program::{fail, succeed};
 use proptest::prelude::*;
 use serde_json::Value;
+use util::published::{PUBLISHED, published};
 
 /// Made-up flows of three captures: benign ones in each, recon (2) in one, an exploit (6) in another.
 struct Flows {
@@ -246,9 +247,12 @@ fn the_card_names_the_default_model() {
     for words in [model.sha256(), model.name(), &model.novelty_threshold().to_string()] {
         assert!(card.contains(words), "models/README.md does not say {words}");
     }
-    let size = fs::metadata(folder.join("default.fsm")).expect("the default model").len();
-    assert!(size < 300_000, "{size} bytes");
-    assert!(model.parts().engine.size() <= 500);
+    for (name, model) in [("default.fsm", model), ("k8s-misuse.fsm", published())] {
+        assert!(card.contains(model.sha256()), "models/README.md does not say {}", model.sha256());
+        let size = fs::metadata(folder.join(name)).expect("a model").len();
+        assert!(size < 300_000, "{name}: {size} bytes");
+        assert!(model.parts().engine.size() <= 500);
+    }
 }
 
 /// The labelled flows and their labels, where they are present.
@@ -264,24 +268,23 @@ fn shared() -> Option<(String, String)> {
 }
 
 #[test]
-fn the_default_model_is_what_its_card_says_it_was_made_of() {
+fn the_model_of_the_published_flows_is_what_its_card_says_it_was_made_of() {
     let Some((data, labels)) = shared() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("default.fsm").to_string_lossy().into_owned();
+    let output = folder.path().join("k8s-misuse.fsm").to_string_lossy().into_owned();
     let about = "Kubernetes misuse data set (Sever and Dogan 2023, doi 10.52953/FPLR8631), LabelFlow labels";
     let args = ["train", "--data", &data, "--labels", &labels, "--name", "k8s-misuse", "--about", about];
     succeed(&[&args[..], &["--output", &output]].concat());
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default.fsm");
     assert!(
-        fs::read(output).expect("a model") == fs::read(committed).expect("the default model"),
-        "models/default.fsm is not what this code trains: run the command of models/README.md and update the card"
+        fs::read(output).expect("a model") == fs::read(PUBLISHED).expect("the model"),
+        "models/k8s-misuse.fsm is not what this code trains: run the command of models/README.md and update the card"
     );
 }
 
 #[test]
-fn the_default_model_keeps_to_the_figures_of_its_card() {
+fn the_model_of_the_published_flows_keeps_to_the_figures_of_its_card() {
     let Some((data, labels)) = shared() else { return };
-    let found = succeed(&["evaluate", "--data", &data, "--labels", &labels, "--format", "json"]);
+    let found = succeed(&["evaluate", "--model", PUBLISHED, "--data", &data, "--labels", &labels, "--format", "json"]);
     let found: Value = serde_json::from_str(&found).expect("JSON");
     let number = |pointer: &str| found.pointer(pointer).and_then(Value::as_f64).expect("a number");
     assert_eq!(number("/flows"), 6994.0);

@@ -2,6 +2,7 @@
 
 #[path = "util/program.rs"]
 mod program;
+mod util;
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +10,11 @@ use std::path::Path;
 use flowshrike::model::{EngineParts, Model, ModelParts};
 use program::{flowshrike, text};
 use serde_json::Value;
+use util::published::{PUBLISHED, published};
 
-/// The default model with a change, in a file.
+/// The model of the published flows with a change, in a file.
 fn changed(folder: &Path, name: &str, change: impl FnOnce(&mut ModelParts)) -> String {
-    let mut parts = Model::embedded().expect("the default model").parts().clone();
+    let mut parts = published().parts().clone();
     change(&mut parts);
     let bytes = Model::from_parts(&parts).expect("a valid model").to_bytes().expect("encodes");
     let path = folder.join(name);
@@ -22,10 +24,10 @@ fn changed(folder: &Path, name: &str, change: impl FnOnce(&mut ModelParts)) -> S
 
 #[test]
 fn a_card_says_what_the_artifact_holds_and_what_that_is_not_enough_for() {
-    let output = flowshrike(&["model", "inspect", "--format", "json"]);
+    let output = flowshrike(&["model", "inspect", PUBLISHED, "--format", "json"]);
     assert!(output.status.success());
     let card: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let model = Model::embedded().expect("the default model");
+    let model = published();
     assert_eq!(card["sha256"], model.sha256());
     assert_eq!(card["features"].as_array().map(Vec::len), Some(model.features().len()));
     let points: u64 = card["labels"].as_array().expect("labels").iter().filter_map(|l| l["points"].as_u64()).sum();
@@ -39,9 +41,10 @@ fn a_card_says_what_the_artifact_holds_and_what_that_is_not_enough_for() {
     assert!(spots.contains("`exploit` was learnt from 30 flows"), "{spots}");
     assert!(spots.contains("the figures of `exploit` stand on 4 flows"), "{spots}");
 
-    let named = flowshrike(&["model", "inspect", "models/default.fsm"]);
-    let without_name = flowshrike(&["model", "inspect"]);
+    let [named, without_name] =
+        [&["models/default.fsm"][..], &[]].map(|file| flowshrike(&[&["model", "inspect"], file].concat()));
     assert_eq!(text(&named.stdout), text(&without_name.stdout), "the file is the one in the program");
+    let named = flowshrike(&["model", "inspect", PUBLISHED]);
     for word in [model.sha256(), "blind spots", "Fwd Packet Length Std", "validation.macro_f1"] {
         assert!(text(&named.stdout).contains(word), "{word}");
     }
@@ -86,7 +89,7 @@ fn whole_models_verify_and_each_other_file_is_named() {
 fn a_difference_names_what_changed_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let before = changed(folder.path(), "before.fsm", |_| ());
-    let same = flowshrike(&["model", "diff", &before, "models/default.fsm"]);
+    let same = flowshrike(&["model", "diff", &before, PUBLISHED]);
     assert_eq!((text(&same.stdout).as_str(), same.status.success()), ("the same model\n", true));
 
     let after = changed(folder.path(), "after.fsm", |parts| {

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use util::published::PUBLISHED;
 use util::traffic::{Pace, Traffic};
 
 fn replay(arguments: &[&str], files: &[&Path]) -> Output {
@@ -19,6 +20,9 @@ fn replay(arguments: &[&str], files: &[&Path]) -> Output {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
+
+/// By the model of the published flows, which tells of each flow by itself.
+const EACH: [&str; 2] = ["--model", PUBLISHED];
 
 /// The summary of a replay, whose identities have been checked.
 fn balanced(arguments: &[&str], files: &[&Path]) -> Value {
@@ -111,7 +115,7 @@ fn workers_and_batches_change_neither_alerts_nor_flows() {
 #[test]
 fn alerts_stand_in_the_order_of_end_start_and_tuple() {
     for capture in captures() {
-        let output = replay(&["--dedup-window", "0"], &[&capture]);
+        let output = replay(&[&EACH[..], &["--dedup-window", "0"]].concat(), &[&capture]);
         let alerts: Vec<Value> = output
             .stdout
             .split(|&byte| byte == b'\n')
@@ -135,8 +139,14 @@ fn the_demo_is_told_of_and_its_everyday_traffic_is_not() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert!(!lines.is_empty());
-    // 10.244.1.66 is the pod that looks around.
-    assert!(lines.iter().all(|alert| alert["src_ip"] == "10.244.1.66" && alert["flowshrike"]["label"] == "recon"));
+    // 10.244.1.66 is the pod that looks around: one incident, told as it begins, as it has grown, and when it is over.
+    let told = |alert: &Value| {
+        let incident = &alert["flowshrike"]["incident"];
+        (alert["src_ip"] == "10.244.1.66" && alert["flowshrike"]["label"] == "recon.port-scan")
+            .then(|| incident["step"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(lines.iter().filter_map(told).collect::<Vec<_>>(), ["raised", "grown", "ended"]);
+    assert_eq!(lines.len(), 3, "and nothing else");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("unlike") && stderr.contains("alerts"), "{stderr}");
 }
@@ -152,7 +162,7 @@ fn a_flow_that_stays_open_is_told_of_early_and_its_end_is_suppressed() {
     t.write_pcap(&capture);
     // Any score will do: this is about the books.
     let thresholds = ["--threshold", "recon=0", "--threshold", "exploit=0"];
-    let summary = balanced(&thresholds, &[&capture]);
+    let summary = balanced(&[&EACH[..], &thresholds].concat(), &[&capture]);
     let early = summary["flows"]["early_verdicts"].as_u64();
     assert!(early >= Some(1), "{summary}");
     let (told, suppressed) = (summary["alerts"]["early"].as_u64(), summary["alerts"]["suppressed"].as_u64());
@@ -165,10 +175,13 @@ fn the_daemons_configuration_counts_and_flags_stand_above_it() {
     let config = folder.path().join("config.yaml");
     std::fs::write(&config, "flow:\n  max_flows: 16\nalert:\n  dedup_window: off\n").expect("a file");
     let config = config.to_str().expect("UTF-8");
-    let summary = balanced(&["--config", config], &[&demo()]);
+    let summary = balanced(&[&EACH[..], &["--config", config]].concat(), &[&demo()]);
     assert!(summary["flows"]["ended"]["lack_of_resources"].as_u64() > Some(0));
     assert_eq!(summary["alerts"]["suppressed"].as_u64(), Some(0));
-    let summary = balanced(&["--config", config, "--max-flows", "1000", "--dedup-window", "60"], &[&demo()]);
+    let summary = balanced(
+        &[&EACH[..], &["--config", config, "--max-flows", "1000", "--dedup-window", "60"]].concat(),
+        &[&demo()],
+    );
     assert_eq!(summary["flows"]["ended"]["lack_of_resources"].as_u64(), Some(0));
     assert!(summary["alerts"]["suppressed"].as_u64() > Some(0));
 }

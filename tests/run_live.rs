@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use util::capture_file::{Captured, Pcap};
 use util::netns::{self, VethPair};
+use util::published::PUBLISHED;
 use util::skip::skipped;
 use util::traffic::{Link, Pace, START, Traffic};
 
@@ -168,7 +169,7 @@ fn alerts_metrics_and_the_model_are_told_while_it_runs() {
     let Some(bed) = VethPair::new("told") else { return };
     let folder = TempDir::new().expect("a folder");
     scan(40).write_pcap(&folder.path().join("scan.pcap"));
-    let mut daemon = Daemon::start(&bed.right, &[]);
+    let mut daemon = Daemon::start(&bed.right, &EACH);
     bed.left.replay_file(&folder.path().join("scan.pcap"), 5_000);
     daemon.until("the scan is told of", |daemon| {
         daemon.metric(&bed.right, "flowshrike_alerts_emitted_total") >= 1.0
@@ -195,7 +196,10 @@ fn alerts_metrics_and_the_model_are_told_while_it_runs() {
     assert_eq!(alerts[0]["flowshrike"]["label"], "recon");
 }
 
-/// Requests of a scanner, each a flow that the default model calls reconnaissance.
+/// By the model of the published flows, which tells of each flow by itself.
+const EACH: [&str; 2] = ["--model", PUBLISHED];
+
+/// Requests of a scanner, each a flow that this model calls reconnaissance.
 fn scan(requests: u16) -> Traffic {
     let mut t = Traffic::new(5);
     for n in 0..requests {
@@ -221,7 +225,7 @@ fn a_reader_that_takes_nothing_costs_alerts_and_not_the_daemon() {
     let (config, summary) = (at("config.yaml"), at("summary.json"));
     let arguments = ["--config", config.to_str().expect("UTF-8"), "--summary", summary.to_str().expect("UTF-8")];
     // Its stdout is a pipe that nobody reads; 400 alerts are several times what a pipe holds.
-    let mut daemon = Daemon::start(&bed.right, &arguments);
+    let mut daemon = Daemon::start(&bed.right, &[&EACH[..], &arguments].concat());
     bed.left.replay_file(&at("scan.pcap"), 5_000);
     daemon.until("alerts are lost", |daemon| {
         daemon.metric(&bed.right, "flowshrike_alerts_lost_total{reason=\"blocked\"") >= 1.0
@@ -323,7 +327,7 @@ fn several_interfaces_are_read_and_alerts_name_theirs() {
     scan(30).write_pcap(&capture);
     let (interface, right) = (&bed.right.interface, &bed.right);
     let mut command = right.command(env!("CARGO_BIN_EXE_flowshrike"));
-    command.args(["run", "--interface", &format!("{interface},lo"), "--listen", "127.0.0.1:0"]);
+    command.args(["run", "--interface", &format!("{interface},lo"), "--listen", "127.0.0.1:0"]).args(EACH);
     let mut daemon = Daemon::spawn(right, command);
     let sent = bed.left.replay_file(&capture, 5_000);
     let received = |daemon: &Daemon, interface: &str| {

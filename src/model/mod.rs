@@ -307,6 +307,12 @@ pub fn leaky_line(columns: &[&'static str]) -> Option<String> {
 /// The artifact of the default model; `models/README.md` is its card.
 const EMBEDDED: &[u8] = include_bytes!("../../models/default.fsm");
 
+/// The model of the published flows, for tests of what is true of any: three labels, no evidence.
+#[cfg(test)]
+pub(crate) fn published() -> Model {
+    Model::from_bytes(include_bytes!("../../models/k8s-misuse.fsm")).expect("a valid model")
+}
+
 #[cfg(test)]
 mod tests {
     use super::parts::tests::{example, example_with};

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::replay::{lines, replay};
+use super::util::published::published;
 use crate::util::traffic::{Pace, Traffic};
 
 fn flowshrike(arguments: &[&str]) -> Output {
@@ -59,7 +60,7 @@ fn labelled(folder: &TempDir, ports: u16) -> PathBuf {
 
 fn default_model(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("before.fsm");
-    let mut parts = Model::embedded().expect("the default model").parts().clone();
+    let mut parts = published().parts().clone();
     parts.evidence = None;
     let model = Model::from_parts(&parts).expect("valid parts");
     std::fs::write(&path, model.to_bytes().expect("an artifact")).expect("a file");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::util::published::published;
 use flowshrike::model::{EvidenceKind, EvidenceParts, Least, Model};
 
 /// The default model with these thresholds; the share of each of its attack labels raises from `share` on.
 pub(crate) fn with_evidence(kinds: &[(EvidenceKind, f32)], share: f32) -> Model {
-    let model = Model::embedded().expect("the default model");
+    let model = published();
     let least = |least| Least { least, lean: 0.5, benign: 0.0, caught: 1, hostile: 1 };
     let mut parts = model.parts().clone();
     parts.evidence = Some(EvidenceParts {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::model::{model_file, with_evidence};
+use super::util::published::published;
 use crate::util::traffic::{Pace, Traffic};
 
 /// Everyday calls, a checker of 20 services, and a scan of one port every two seconds.
@@ -97,7 +98,7 @@ fn a_switch_and_a_model_without_thresholds_leave_everything_as_it_was() {
     let folder = TempDir::new().expect("a folder");
     let capture = folder.path().join("scan.pcap");
     traffic(40).write_pcap(&capture);
-    let plain = Model::embedded().expect("the default model");
+    let plain = published();
     let mut parts = plain.parts().clone();
     parts.evidence = None;
     let plain = model_file(&folder, &Model::from_parts(&parts).expect("valid"));

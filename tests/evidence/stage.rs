@@ -7,6 +7,7 @@ use flowshrike::packet::{Address, protocol};
 use flowshrike::time::Micros;
 
 use super::model::with_evidence;
+use super::util::published::published;
 
 const REFUSED: Exchange = Exchange {
     payload_to_server: 0,
@@ -72,10 +73,8 @@ fn scanning() -> (Model, Evidence) {
 
 #[test]
 fn a_model_without_thresholds_has_no_such_stage() {
-    let model = Model::embedded().expect("the default model");
-    if model.evidence().is_none() {
-        assert!(Evidence::of(&model, 1).is_none());
-    }
+    assert!(Evidence::of(&published(), 1).is_none());
+    assert!(Evidence::of(&Model::embedded().expect("the default model"), 1).is_some(), "the default model has some");
 }
 
 #[test]

@@ -6,9 +6,10 @@ use flowshrike::model::Model;
 use serde_json::{Value, json};
 
 use super::program::{fail, succeed};
+use super::util::published::{PUBLISHED, published};
 use super::{Folder, demo};
 
-/// The flows of the demo capture by what the default model says, the alarms first.
+/// The flows of the demo capture by what the model of the published flows says, the alarms first.
 fn flows(folder: &Folder) -> (Vec<Value>, Vec<Value>) {
     folder.replay(None, &[&demo()]).into_iter().partition(|flow| flow["label"] == "recon")
 }
@@ -49,7 +50,7 @@ fn verdicts_by_either_name_change_what_is_said_of_their_flows() {
     // Two verdicts do not make the scan benign: most of it is still told.
     let left = alarms.iter().filter(|flow| label(flow) == "recon").count();
     assert!((90..=138).contains(&left), "{left} of 140 alarms are left");
-    let parent = Model::embedded().expect("the default model");
+    let parent = published();
     let told = Model::from_bytes(&folder.read("told.fsm")).expect("a valid model");
     assert_eq!(told.parts().engine.size(), parent.parts().engine.size() + 4, "nothing else was absorbed");
     let report = folder.json("report.json");
@@ -61,13 +62,14 @@ fn verdicts_by_either_name_change_what_is_said_of_their_flows() {
 fn an_alerts_own_line_with_a_verdict_is_a_verdict() {
     let folder = Folder::new();
     let alert: Value =
-        serde_json::from_str(succeed(&["replay", &demo()]).lines().next().expect("an alert")).expect("JSON");
+        serde_json::from_str(succeed(&["replay", "--model", PUBLISHED, &demo()]).lines().next().expect("an alert"))
+            .expect("JSON");
     let mut line = alert.clone();
     line["verdict"] = false.into();
     let asked = verdicts(&folder, &[line]);
     // The flows may come from a file as well: JSON lines carry the same names.
     let flows = folder.path("flows.jsonl");
-    succeed(&["replay", &demo(), "--flows", &flows, "--output", &folder.path("alerts.jsonl")]);
+    succeed(&["replay", "--model", PUBLISHED, &demo(), "--flows", &flows, "--output", &folder.path("alerts.jsonl")]);
     folder.learn("capture.fsm", &["--capture", &demo(), "--feedback", &asked]);
     folder.learn("flows.fsm", &["--flows", &flows, "--feedback", &asked]);
     let points = |name: &str| Model::from_bytes(&folder.read(name)).expect("a model").parts().engine.clone();
@@ -113,14 +115,35 @@ fn bad_lines_are_named_and_nothing_is_written() {
     ] {
         let asked = folder.write("verdicts.jsonl", &format!("{good}\n\n{line}\n"));
         let output = folder.path("none.fsm");
-        let said = fail(&["learn", "--capture", &demo(), "--feedback", &asked, "--output", &output]);
+        let said =
+            fail(&["learn", "--model", PUBLISHED, "--capture", &demo(), "--feedback", &asked, "--output", &output]);
         assert!(said.contains(words), "`{said}` does not say `{words}`");
         assert!(!fs::exists(&output).expect("a folder"), "{words}");
     }
     let nobody = folder.write("verdicts.jsonl", "{\"flow_id\":1,\"verdict\":false}\n");
-    let args = ["learn", "--capture", &demo(), "--feedback", &nobody, "--output", &folder.path("none.fsm")];
+    let args = [
+        "learn",
+        "--model",
+        PUBLISHED,
+        "--capture",
+        &demo(),
+        "--feedback",
+        &nobody,
+        "--output",
+        &folder.path("none.fsm"),
+    ];
     assert!(fail(&args).contains("nothing was learnt"));
     let empty = folder.write("verdicts.jsonl", "\n");
-    let args = ["learn", "--capture", &demo(), "--feedback", &empty, "--output", &folder.path("none.fsm")];
+    let args = [
+        "learn",
+        "--model",
+        PUBLISHED,
+        "--capture",
+        &demo(),
+        "--feedback",
+        &empty,
+        "--output",
+        &folder.path("none.fsm"),
+    ];
     assert!(fail(&args).contains("verdicts.jsonl: no verdicts in it"));
 }

@@ -5,12 +5,23 @@ use std::process::{Child, Stdio};
 
 use super::Folder;
 use super::util::netns::{VethPair, until};
+use super::util::published::PUBLISHED;
 use super::util::traffic::Traffic;
 
 /// Starts `learn` on the right end and waits until it captures.
 fn start(bed: &VethPair, folder: &Folder, span: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut command = bed.right.command(env!("CARGO_BIN_EXE_flowshrike"));
-    command.args(["learn", "--interface", &bed.right.interface, "--duration", span, "--holdback", "0"]);
+    command.args([
+        "learn",
+        "--model",
+        PUBLISHED,
+        "--interface",
+        &bed.right.interface,
+        "--duration",
+        span,
+        "--holdback",
+        "0",
+    ]);
     command.args(["--output", &folder.path("live.fsm"), "--report", &folder.path("report.json")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe"));

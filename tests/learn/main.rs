@@ -1,4 +1,4 @@
-//! `flowshrike learn` from outside: benign applications that the default model alarms on, the guard, analysts' verdicts, versions,
+//! `flowshrike learn` from outside: benign applications that the model of the published flows alarms on, the guard, analysts' verdicts, versions,
 //! live capture.
 
 #[path = "../util/program.rs"]
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use program::{flowshrike, succeed, text};
 use serde_json::Value;
+use util::published::PUBLISHED;
 
 /// A folder of a test's own.
 struct Folder(tempfile::TempDir);
@@ -52,7 +53,9 @@ impl Folder {
     /// Learns; gives what was told on stderr.
     fn learn(&self, output: &str, more: &[&str]) -> String {
         let output = self.path(output);
-        let args = [&["learn", "--output", &output], more].concat();
+        let of_published = ["--model", PUBLISHED];
+        let own = if more.contains(&"--model") { &[][..] } else { &of_published };
+        let args = [&["learn", "--output", &output], own, more].concat();
         let ran = flowshrike(&args);
         let said = text(&ran.stderr);
         assert!(ran.status.success() && ran.stdout.is_empty(), "{args:?}: {said}");
@@ -62,11 +65,8 @@ impl Folder {
     /// Every flow of captures, with the verdict of a model.
     fn replay(&self, model: Option<&str>, captures: &[&str]) -> Vec<Value> {
         let (flows, alerts) = (self.path("replayed.jsonl"), self.path("alerts.jsonl"));
-        let model = model.map(|name| self.path(name));
-        let mut args = vec!["replay", "--flows", &flows, "--output", &alerts];
-        if let Some(model) = &model {
-            args.extend(["--model", model]);
-        }
+        let model = model.map_or_else(|| PUBLISHED.to_owned(), |name| self.path(name));
+        let mut args = vec!["replay", "--flows", &flows, "--output", &alerts, "--model", &model];
         args.extend(captures);
         succeed(&args);
         self.lines("replayed.jsonl")

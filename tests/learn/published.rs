@@ -4,6 +4,7 @@ use std::fs;
 
 use super::program::succeed;
 use super::util::capture_file::{Captured, Pcap};
+use super::util::published::PUBLISHED;
 use super::{Folder, alerting, shared};
 
 /// The rows of one label of the published data, as a CSV of its own.
@@ -19,10 +20,7 @@ fn rows_of(folder: &Folder, label: &str) -> Option<String> {
 
 /// How many rows a model calls reconnaissance with a score that alerts.
 fn recon(flows: &str, model: Option<&str>) -> Vec<bool> {
-    let mut args = vec!["predict", flows];
-    if let Some(model) = model {
-        args.extend(["--model", model]);
-    }
+    let args = ["predict", flows, "--model", model.unwrap_or(PUBLISHED)];
     let is_told = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         cells[0] == "recon" && cells[1].parse::<f32>().expect("a score") >= 0.5

@@ -4,13 +4,14 @@ use flowshrike::model::Model;
 use serde_json::json;
 
 use super::program::{fail, flowshrike, succeed};
+use super::util::published::published;
 use super::util::random::Random;
 use super::{Folder, demo};
 
 #[test]
 fn each_version_names_the_one_before_and_says_what_it_learnt() {
     let folder = Folder::new();
-    let parent = Model::embedded().expect("the default model");
+    let parent = published();
     folder.learn("one.fsm", &["--capture", &demo()]);
     let one = Model::from_bytes(&folder.read("one.fsm")).expect("a valid model");
     assert_eq!((one.name(), one.version()), (parent.name(), "1+learn.1"));
@@ -81,7 +82,7 @@ fn nothing_that_is_read_is_written_over() {
 #[test]
 fn a_model_does_not_grow_beyond_its_bound_however_often_it_learns() {
     let folder = Folder::new();
-    let parent = Model::embedded().expect("the default model");
+    let parent = published();
     let mut model: Option<String> = None;
     let mut merged = 0;
     let mut benign = 0;

@@ -8,6 +8,7 @@ pub mod capture_file;
 pub mod flow_csv;
 pub mod library_frame;
 pub mod netns;
+pub mod published;
 pub mod random;
 pub mod skip;
 pub mod traffic;

@@ -132,10 +132,11 @@ impl Surface {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::published;
 
     #[test]
     fn a_vote_over_points_is_the_classifiers() {
-        let model = Model::embedded().expect("the default model");
+        let model = published();
         let surface = Surface::of(&model).expect("nearest neighbours");
         let mut classifier = model.classifier();
         let mut point = Vec::new();
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn points_are_taken_out_by_place() {
-        let model = Model::embedded().expect("the default model");
+        let model = published();
         let mut surface = Surface::of(&model).expect("nearest neighbours");
         let (before, second) = (surface.points.len(), surface.points[1].clone());
         surface.remove(&[0, 2]);
