@@ -92,7 +92,10 @@ mod tests {
         assert_eq!(name.as_deref(), Some(THREAD));
         for _ in 0..2 {
             let error = opener.clone().open(&LiveSettings::new("no-such-device0"), 1, 0).err();
-            assert!(matches!(error, Some(LiveError::NoSuchInterface { .. } | LiveError::Permission { .. })), "{error:?}");
+            assert!(
+                matches!(error, Some(LiveError::NoSuchInterface { .. } | LiveError::Permission { .. })),
+                "{error:?}"
+            );
         }
     }
 
