@@ -36,7 +36,12 @@ build() {
     fi
     if [[ -n "${BUILD_BASE:-}" ]]; then arguments+=(--build-arg "BUILD_BASE=$BUILD_BASE"); fi
     if [[ -n "${RUNTIME_BASE:-}" ]]; then arguments+=(--build-arg "RUNTIME_BASE=$RUNTIME_BASE"); fi
-    if [[ "${BUILD_BASE:-}" == "$LOCAL_BASE" ]]; then arguments+=(--volume "$(rustc --print sysroot):/opt/rust:ro"); fi
+    if [[ "${BUILD_BASE:-}" == "$LOCAL_BASE" ]]; then
+        # The toolchain and the crates of this machine.
+        cargo fetch --locked
+        arguments+=(--volume "$(rustc --print sysroot):/opt/rust:ro" --volume "${CARGO_HOME:-$HOME/.cargo}/registry:/opt/cargo/registry:ro")
+        arguments+=(--build-arg CRATES=/opt/cargo)
+    fi
     step "building $IMAGE"
     # One time for all that is in it: the same commit gives the same image.
     "${BUILDAH[@]}" "${arguments[@]}" --timestamp "$seconds" \
@@ -50,7 +55,7 @@ base() {
     work=$(mktemp -d)
     step "making $LOCAL_BASE from Debian's packages"
     mmdebstrap --variant=apt --include=bison,ca-certificates,dpkg-dev,flex,gcc,libc6-dev,libcap2-bin,make,netbase bookworm "$work/root.tar" >/dev/null
-    printf 'FROM scratch\nADD root.tar /\nENV PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$work/Dockerfile"
+    printf 'FROM scratch\nADD root.tar /\nENV PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CARGO_NET_OFFLINE=true\n' >"$work/Dockerfile"
     "${BUILDAH[@]}" -f "$work/Dockerfile" -t "$LOCAL_BASE" "$work"
     rm -rf "$work"
 }
