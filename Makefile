@@ -2,7 +2,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data
+.PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
+	chart-test deploy-lint dist
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -56,6 +57,18 @@ docs: ## write the generated pages under docs/ anew
 
 model: ## train models/default.fsm anew from DATA
 	@.ci/model.sh '$(DATA)'
+
+manifests: ## write deploy/daemonset.yaml, the chart's schema and its table of values anew
+	@.ci/chart.sh manifests
+
+chart-test: ## the Helm chart and the plain manifest: what they take, refuse and may do
+	@.ci/chart.sh test
+
+deploy-lint: ## the compose file, the Prometheus configuration, the workflows
+	@.ci/chart.sh lint
+
+dist: ## a release's files for this machine's architecture, under target/dist
+	@.ci/dist.sh
 
 demo-capture: ## write tests/data/demo-cluster.pcap.gz anew
 	cargo run --locked --example demo-capture -- tests/data/demo-cluster.pcap.gz

@@ -8,6 +8,7 @@
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
 #   setup.sh image   buildah, and mmdebstrap to make a base from Debian's packages
 #   setup.sh image-test  besides, what looks at the image and runs it
+#   setup.sh deploy  what the tests of the chart, the compose file and the workflows need
 #   setup.sh lab     what the traffic lab's scenarios run (all, or those named): Debian packages, npm packages under target/lab
 #
 # Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
@@ -180,6 +181,14 @@ image_tests() {
     if ! have curl; then need "curl, which asks the daemon" curl curl curl curl; fi
 }
 
+deploy() {
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need "Python with its environments" python3-venv python3 python3 python; fi
+    if ! have npm; then need "npm" npm nodejs-npm npm npm; fi
+    want curl curl "the probes of the chart"
+    want promtool prometheus "checks of the Prometheus configuration"
+    if ! docker compose version >/dev/null 2>&1; then want docker-compose docker-compose "checks of the compose file"; fi
+}
+
 # The Debian packages among those named that are not installed.
 missing_packages() {
     local package
@@ -219,6 +228,7 @@ case "${1:-}" in
     fuzz) fuzzing ;;
     image) image ;;
     image-test) image_tests ;;
+    deploy) deploy ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|counts|fuzz|image|image-test|lab" ;;
+    *) die "usage: $0 build|test|bench|counts|fuzz|image|image-test|deploy|lab" ;;
 esac

@@ -28,6 +28,7 @@ fn observe(bencher: Bencher<'_, '_>, what: &str) {
         payload_to_client: payload,
         syn: true,
         reset: failed,
+        refused: failed,
         acknowledged: !failed,
     };
     let verdict = Verdict { label: LabelId(0), score: 1.0, attack: 0.0, novelty: 0.1, novel: false };
@@ -68,14 +69,13 @@ fn flow(source: u32, n: u32) -> FlowFacts {
 fn model() -> Model {
     let mut parts = Model::embedded().expect("the default model").parts().clone();
     let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
-    let least = Least { least: 1e9, benign: 0.0, caught: 0, hostile: 0 };
+    let least = Least { least: 1e9, lean: 0.0, benign: 0.0, caught: 0, hostile: 0 };
     let kinds = EvidenceKind::ALL.into_iter().filter(|kind| *kind != EvidenceKind::Share);
     parts.evidence = Some(EvidenceParts {
         short_window,
         middle_window,
         long_window,
         kinds: kinds.map(|kind| (kind, least)).collect(),
-        lean: 0.5,
         share: BTreeMap::new(),
         learned_on: "nothing".to_owned(),
     });

@@ -133,7 +133,7 @@ fn alerts() -> Vec<(&'static str, Alert)> {
 
 /// Lines on incidents: a scan of one source, and a flood, which has none.
 fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
-    let least = |least| Least { least, benign: 0.0, caught: 1, hostile: 1 };
+    let least = |least| Least { least, lean: 0.0, benign: 0.0, caught: 1, hostile: 1 };
     let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
     let mut parts = Model::embedded().expect("the default model").parts().clone();
     parts.evidence = Some(EvidenceParts {
@@ -141,7 +141,6 @@ fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
         middle_window,
         long_window,
         kinds: [(EvidenceKind::Ports, least(10.0)), (EvidenceKind::Flood, least(20.0))].into(),
-        lean: 0.5,
         share: BTreeMap::new(),
         learned_on: "a test".to_owned(),
     });

@@ -239,7 +239,7 @@ fn options_that_do_not_go_together_are_wrong_usage() {
     let folder = Folder::new(&flows());
     let files = folder.files();
     for (flags, words) in [
-        ("--split scenario --folds 3", "each capture is a fold"),
+        ("--split scenario --holdout 0.2", "takes no holdout"),
         ("--split random --folds 3 --holdout 0.1", "cannot be used with"),
         ("--split group", "--group-column"),
         ("--group-column ServicePort", "for a group split only"),

@@ -172,6 +172,25 @@ impl AlertStage {
         self.suppress(if told { SuppressReason::Early } else { SuppressReason::Incident })
     }
 
+    /// A flow came to nothing and is part of no incident: it gets no line by itself, whatever its verdict. One that was told while it was
+    /// open is in the books, and a novel one is counted.
+    pub fn failed(&mut self, facts: &FlowFacts, verdict: &Verdict) -> Decision {
+        if facts.end_reason.is_none() {
+            return Decision::Quiet;
+        }
+        if self.told_early.remove(&FlowIdentity::of(facts)) {
+            self.counts.predicted += 1;
+            return self.suppress(SuppressReason::Early);
+        }
+        match self.policy.judge(verdict) {
+            Judgement::Novel | Judgement::Predicted(None) => {
+                self.counts.novel += 1;
+                Decision::Novel
+            }
+            Judgement::Benign | Judgement::Predicted(Some(_)) => Decision::Quiet,
+        }
+    }
+
     /// Whether policy calls a verdict an attack.
     #[must_use]
     pub fn predicts(&self, verdict: &Verdict) -> bool {
@@ -381,11 +400,23 @@ mod tests {
         assert_eq!((counts.predicted, counts.novel, counts.early, counts.early_overflow), (0, 1, 3, 3));
     }
 
+    #[test]
+    fn a_contact_that_failed_gets_no_line_but_is_not_forgotten() {
+        let mut stage = stage(Limits::default(), NovelMode::Count);
+        let attack = verdict(1, 0.9, false);
+        assert!(matches!(stage.failed(&flow(0, 1, 80), &attack), Decision::Quiet));
+        assert!(matches!(stage.failed(&flow(0, 2, 80), &verdict(0, 1.0, true)), Decision::Novel));
+        emission(stage.early(&flow(0, 3, 80), &attack));
+        assert!(matches!(stage.failed(&flow(0, 3, 80), &attack), Decision::Suppressed(SuppressReason::Early)));
+        let counts = stage.counts();
+        assert_eq!((counts.predicted, counts.suppressed, counts.novel, counts.early), (1, [0, 1, 0], 1, 1));
+    }
+
     proptest! {
         /// Whatever comes in whatever order, and whatever is lost, nothing is unaccounted for.
         #[test]
         fn the_books_balance_after_every_call(
-            steps in proptest::collection::vec((0u8..5, 0u16..4, 0u16..3, 0u16..3, 0f32..1.0, any::<bool>(), -200i64..200), 1..300),
+            steps in proptest::collection::vec((0u8..6, 0u16..4, 0u16..3, 0u16..3, 0f32..1.0, any::<bool>(), -200i64..200), 1..300),
             window in 0i64..90,
             dedup_capacity in 0usize..4,
             early_capacity in 0usize..3,
@@ -404,6 +435,10 @@ mod tests {
                     4 => {
                         predicted += 1;
                         stage.covered(&flow, &verdict)
+                    }
+                    5 => {
+                        predicted += u64::from(stage.told_early.contains(&FlowIdentity::of(&flow)));
+                        stage.failed(&flow, &verdict)
                     }
                     1 | 2 => {
                         predicted += u64::from(matches!(stage.policy.judge(&verdict), Judgement::Predicted(_)));

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::labelled::Labelled;
 use super::output::{spare, write_whole};
 use super::progress::Bars;
 use super::{model_file, signals};
+use crate::dataset::Dataset;
 use crate::model::Model;
+use crate::train::HeldBack;
 use crate::train::evidence::{EvidenceLearnt, child, columns, learn, learnt_text};
 
 /// Options of `model evidence`.
@@ -46,7 +48,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let model = model_file::read(&args.model)?;
     signals::end_whole()?;
     let bars = Bars::new();
-    let learnt = learn_on(&model, &args.flows, args.about.as_deref(), &bars)?;
+    let learnt = learn_on(&model, &args.flows, None, args.about.as_deref(), &bars)?;
     drop(bars);
     let named = (args.name.as_deref(), args.model_version.as_deref());
     let new = child(&model, &learnt, Some(named))?;
@@ -61,17 +63,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What flows teach a model's evidence.
+/// What flows teach a model's evidence, by its own verdicts or by those of fits that had not seen the flows' captures.
 ///
 /// # Errors
 /// What is wrong with the files.
 pub(super) fn learn_on(
     model: &Model,
     flows: &Labelled,
+    held_back: Option<(&Dataset, &HeldBack)>,
     about: Option<&str>,
     bars: &Bars,
 ) -> anyhow::Result<EvidenceLearnt> {
     let data = flows.read_identified(&columns(model), bars)?;
     let about = about.map(|about| format!(": {about}")).unwrap_or_default();
-    Ok(learn(model, &data, &about)?)
+    if let Some((judged, _)) = held_back {
+        let is_same = judged.labels() == data.labels() && judged.scenarios() == data.scenarios();
+        ensure!(
+            is_same,
+            "the files say other rows when they are read for addresses and times: mend bad rows first (--on-bad-row fail)"
+        );
+    }
+    Ok(learn(model, &data, held_back.map(|(_, verdicts)| verdicts), &about)?)
 }

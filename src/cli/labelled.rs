@@ -15,7 +15,8 @@ pub(super) struct Labelled {
     /// Rows of a capture stand in the order of time
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(super) data: Vec<PathBuf>,
-    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data
+    /// Labels (and captures, column `Scenario`) in the same row order; they win over columns of the data. Where they end with
+    /// one of the files, those that follow need labels of their own
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Column with the labels [default: LabelFlow if there is one, else Label]

@@ -24,7 +24,8 @@ use crate::time::Micros;
 pub struct Query<'a> {
     /// Files of flows, one after the other.
     pub data: &'a [PathBuf],
-    /// A file of labels with one row for each flow of all files of `data`, in their order.
+    /// A file of labels with one row for each flow of all files of `data`, in their order; or of the first ones, if those that follow have labels
+    /// of their own.
     pub labels: Option<&'a Path>,
     /// The label column; without one, `LabelFlow` if there is one, else `Label`.
     pub label_column: Option<&'a str>,
@@ -73,6 +74,18 @@ pub fn read_watched(query: &Query<'_>, on_row: impl Fn()) -> Result<Dataset, Dat
         }
         let more = ids.iter().flat_map(IdentityColumns::positions);
         let columns = Columns::find_beside(&mut flow_table, query.features, &named, more)?;
+        if flows > 0
+            && columns.label.is_some()
+            && let Some(side) = &mut labels
+            && side.is_over()?
+        {
+            dataset.notes.push(format!(
+                "{}: labels of its own, {} ends before it",
+                part.path.display(),
+                side.path.display()
+            ));
+            labels = None;
+        }
         if reads_labels && columns.label.is_none() && labels.as_ref().is_none_or(|side| side.columns.label.is_none()) {
             return Err(DatasetError::NoLabels { path: part.path, wanted: wanted(query.label_column) });
         }
@@ -218,6 +231,8 @@ struct Side {
     rest: std::vec::IntoIter<Part>,
     table: Opened,
     columns: Columns,
+    /// A row that was stepped to, but not asked for yet.
+    ahead: Option<Result<(), BadRow>>,
 }
 
 impl Side {
@@ -227,10 +242,19 @@ impl Side {
         let none = || DatasetError::File { path: path.to_owned(), problem: "no table in it".to_owned() };
         let mut table = rest.next().ok_or_else(none)?.open()?;
         let columns = Columns::find(&mut table, &[], named)?;
-        Ok(Self { path: path.to_owned(), named: named.clone(), rest, table, columns })
+        Ok(Self { path: path.to_owned(), named: named.clone(), rest, table, columns, ahead: None })
+    }
+
+    /// Whether no row follows.
+    fn is_over(&mut self) -> Result<bool, DatasetError> {
+        self.ahead = self.step()?;
+        Ok(self.ahead.is_none())
     }
 
     fn step(&mut self) -> Result<Option<Result<(), BadRow>>, DatasetError> {
+        if let Some(row) = self.ahead.take() {
+            return Ok(Some(row));
+        }
         loop {
             if let Some(row) = self.table.step()? {
                 return Ok(Some(row));

@@ -17,6 +17,8 @@ pub struct Exchange {
     pub syn: bool,
     /// Whether either side reset it.
     pub reset: bool,
+    /// Whether the responder did.
+    pub refused: bool,
     /// Whether the initiator acknowledged anything: without that no handshake is complete.
     pub acknowledged: bool,
 }
@@ -55,6 +57,7 @@ impl Exchange {
             payload_to_client: backward.bytes,
             syn: flags.syn > 0,
             reset: forward.rst > 0 || backward.rst > 0,
+            refused: backward.rst > 0,
             // All that a responder sends acknowledges, but for some resets.
             acknowledged: flags.ack > backward.packets,
         }
@@ -65,7 +68,7 @@ impl Contact {
     /// How a flow went.
     #[must_use]
     pub fn of(flow: &FlowFacts, exchange: &Exchange) -> Self {
-        let Exchange { payload_to_server, payload_to_client, syn, reset, acknowledged } = *exchange;
+        let Exchange { payload_to_server, payload_to_client, syn, reset, acknowledged, .. } = *exchange;
         let unanswered = flow.packets_to_client == 0;
         if flow.part > 0 {
             return Self::Other;
@@ -81,7 +84,7 @@ impl Contact {
             if empty && asks && (unanswered || reset || is_half_open) && flow.packets_to_server <= TRIES {
                 return Self::Failed;
             }
-        } else if unanswered {
+        } else if unanswered && flow.packets_to_server <= TRIES {
             return Self::Failed;
         }
         let (answered, short) = (payload_to_server > 0 && payload_to_client > 0, flow.end - flow.start);
@@ -110,7 +113,8 @@ const ECHO: u16 = 8;
 const ECHO_V6: u16 = 128;
 /// The least port that Linux gives to clients by itself (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: u16 = 32_768;
-/// Packets of one failed TCP contact: a SYN is repeated six times (`net.ipv4.tcp_syn_retries`), and a refusal is answered at most once.
+/// Packets of one failed contact: a SYN is repeated six times (`net.ipv4.tcp_syn_retries`), and a refusal is answered at most once. Who sends
+/// more into the void is up to something else.
 const TRIES: u64 = 8;
 /// A guess is over soon; SSH servers let a client wait some seconds after each.
 const SHORT_MICROS: i64 = 30_000_000;
@@ -147,6 +151,7 @@ mod tests {
             payload_to_client: payload.1,
             syn,
             reset,
+            refused: false,
             acknowledged: true,
         };
         let half_open = Exchange { acknowledged: false, ..with((0, 0), true, false) };
@@ -169,6 +174,7 @@ mod tests {
             (flow(tcp, 80, (5, 4), 40), with((100, 900), true, false), Contact::Other, "a long one"),
             (flow(tcp, 80, (50, 40), 1), with((100, 90_000), true, false), Contact::Other, "a great one"),
             (flow(udp, 53, (1, 0), 0), with((30, 0), false, false), Contact::Failed, "no answer"),
+            (flow(udp, 53, (9, 0), 9), with((270, 0), false, false), Contact::Other, "a stream that nobody answers"),
             (flow(udp, 53, (1, 1), 0), with((30, 90), false, false), Contact::Short, "a lookup"),
             (from(8, flow(icmp, 0, (1, 0), 0)), with((56, 0), false, false), Contact::Failed, "no echo"),
             (from(3, flow(icmp, 1, (1, 0), 0)), with((56, 0), false, false), Contact::Other, "an error that is told"),

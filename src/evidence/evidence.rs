@@ -48,6 +48,8 @@ pub struct EvidenceCounts {
 pub struct Found {
     /// The incident that it is part of, if it is.
     pub cover: Option<Cover>,
+    /// Whether it failed: such a flow is told as part of an incident or not at all.
+    pub failed: bool,
     /// Lines that are due, in order.
     pub reports: Vec<Report>,
 }
@@ -79,6 +81,7 @@ impl Evidence {
     pub fn observe(&mut self, sight: &Sight<'_>) -> Found {
         let mut found = Found::default();
         let look = self.gauges.look(sight);
+        found.failed = look.contact == Contact::Failed;
         self.end_due(sight.flow.end, &mut found.reports);
         let counts = self.is_to_count(sight, &look);
         if let Some(subject) = self.covering(sight, look.contact) {

@@ -142,12 +142,13 @@ impl Gauges {
     ) -> Option<(Reading, &mut Slot<State>)> {
         let tuple = &sight.flow.tuple;
         let subject = Subject::of(kind, tuple);
-        if !subject.counts(tuple, look.contact, look.is_guess) {
+        if !subject.counts(look.contact, sight.exchange.refused, look.is_guess) {
             return None;
         }
         let hash = self.hasher.hash_one(subject);
         // Services that nothing was ever said against take no place.
-        if kind == EvidenceKind::Share && look.thousandths == 0 && self.table.get_mut(hash, &subject).is_none() {
+        let is_by_verdict = matches!(kind, EvidenceKind::Calls | EvidenceKind::Share);
+        if is_by_verdict && look.thousandths == 0 && self.table.get_mut(hash, &subject).is_none() {
             return None;
         }
         let of = |thing: (Option<_>, Option<_>)| self.hasher.hash_one(thing);
@@ -175,7 +176,7 @@ impl State {
     fn new(kind: EvidenceKind) -> Self {
         let meter = match kind {
             EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => Meter::Distinct(Box::default()),
-            EvidenceKind::Flood => Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW))),
+            EvidenceKind::Flood | EvidenceKind::Calls => Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW))),
             EvidenceKind::Guessing => Meter::Guesses(Box::new(Service::new(EvidenceParts::MIDDLE_WINDOW))),
             EvidenceKind::Share => Meter::Share(Box::new(Service::new(EvidenceParts::LONG_WINDOW))),
         };

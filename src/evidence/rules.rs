@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use super::gauges::Reading;
-use crate::model::{EvidenceKind, LabelId, Model, Verdict};
+use crate::model::{EvidenceKind, LabelId, Least, Model, Verdict};
+use crate::packet::protocol;
 use crate::taxonomy::{self, Severity, Stage};
 
 /// The rules of one model.
 #[derive(Debug)]
 pub(super) struct Rules {
     /// By [`EvidenceKind::index`]; the share goes by label.
-    least: [Option<f32>; EvidenceKind::ALL.len()],
-    lean: f32,
+    least: [Option<Least>; EvidenceKind::ALL.len()],
     /// By [`LabelId`].
-    share: Vec<Option<f32>>,
+    share: Vec<Option<Least>>,
     labels: Vec<Named>,
     /// By [`EvidenceKind::index`]; where the model's own label is not used.
     kinds: [Named; EvidenceKind::ALL.len()],
+    /// Of floods that are not of TCP: by UDP, and by anything else.
+    floods: [Named; 2],
 }
 
 /// A label in words.
@@ -37,13 +39,13 @@ impl Rules {
     /// Those of a model; `None` if it has no thresholds.
     pub(super) fn of(model: &Model) -> Option<Self> {
         let parts = model.evidence()?;
-        let least = |kind| parts.kinds.get(&kind).map(|least| least.least);
+        let least = |kind| parts.kinds.get(&kind).copied();
         Some(Self {
             least: EvidenceKind::ALL.map(least),
-            lean: parts.lean,
-            share: model.labels().iter().map(|label| parts.share.get(label).map(|least| least.least)).collect(),
+            share: model.labels().iter().map(|label| parts.share.get(label).copied()).collect(),
             labels: model.labels().iter().map(|label| named(label)).collect(),
             kinds: EvidenceKind::ALL.map(|kind| named(label_of(kind))),
+            floods: [named("dos.udp-flood"), named("dos")],
         })
     }
 
@@ -51,16 +53,21 @@ impl Rules {
     pub(super) fn raise(&self, reading: &Reading) -> Option<Raise> {
         let kind = reading.subject.kind;
         let own = reading.label.map(|label| usize::from(label.0));
-        let least = match kind {
+        let Least { least, lean, .. } = match kind {
             EvidenceKind::Share => own.and_then(|label| self.share.get(label).copied().flatten()),
             _ => self.least.get(kind.index()).copied().flatten(),
         }?;
-        let count = reading.value(self.lean);
+        let count = reading.value(lean);
         if count < least {
             return None;
         }
         let label = match kind {
             EvidenceKind::Share | EvidenceKind::Guessing => own.and_then(|label| self.labels.get(label)),
+            EvidenceKind::Flood => match reading.subject.protocol {
+                Some(protocol::TCP) => None,
+                Some(protocol::UDP) => self.floods.first(),
+                _ => self.floods.last(),
+            },
             _ => None,
         };
         Some(Raise { label: label.or_else(|| self.kinds.get(kind.index()))?.clone(), count, least })
@@ -98,6 +105,7 @@ const fn label_of(kind: EvidenceKind) -> &'static str {
         EvidenceKind::Ports => "recon.port-scan",
         EvidenceKind::Hosts => "recon.host-sweep",
         EvidenceKind::Flood => "dos.syn-flood",
+        EvidenceKind::Calls => "dos.http-flood",
         EvidenceKind::Guessing => "brute-force",
         EvidenceKind::Share | EvidenceKind::Endpoints => "recon",
     }

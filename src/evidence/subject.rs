@@ -31,7 +31,9 @@ impl Subject {
             EvidenceKind::Ports => Self { source, destination, ..none },
             EvidenceKind::Hosts => Self { source, port, protocol, ..none },
             EvidenceKind::Flood => Self { destination, port, protocol, ..none },
-            EvidenceKind::Guessing | EvidenceKind::Share => Self { kind, source, destination, port, protocol },
+            EvidenceKind::Guessing | EvidenceKind::Calls | EvidenceKind::Share => {
+                Self { kind, source, destination, port, protocol }
+            }
             EvidenceKind::Endpoints => Self { source, ..none },
         }
     }
@@ -41,18 +43,25 @@ impl Subject {
     #[must_use]
     pub fn covers(&self, contact: Contact) -> bool {
         match self.kind {
-            EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Guessing | EvidenceKind::Share => true,
+            EvidenceKind::Ports
+            | EvidenceKind::Hosts
+            | EvidenceKind::Guessing
+            | EvidenceKind::Calls
+            | EvidenceKind::Share => true,
             EvidenceKind::Flood | EvidenceKind::Endpoints => contact == Contact::Failed,
         }
     }
 
-    /// Whether a flow of it that went so counts. A flood is one of handshakes; what leans to attacks may have gone any way.
-    pub(super) fn counts(&self, flow: &FiveTuple, contact: Contact, is_guess: bool) -> bool {
+    /// Whether a flow of it that went so counts. What failed is told by how often and where it failed, and not by its verdict: nothing was said
+    /// that one could go by.
+    pub(super) fn counts(&self, contact: Contact, is_refused: bool, is_guess: bool) -> bool {
         match self.kind {
             EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => contact == Contact::Failed,
-            EvidenceKind::Flood => contact == Contact::Failed && flow.protocol == protocol::TCP,
+            // A service that is down refuses all its clients; a flood keeps a service waiting.
+            EvidenceKind::Flood => contact == Contact::Failed && !is_refused,
             EvidenceKind::Guessing => contact == Contact::Short && is_guess,
-            EvidenceKind::Share => true,
+            EvidenceKind::Calls => contact == Contact::Short && self.protocol == Some(protocol::TCP),
+            EvidenceKind::Share => contact != Contact::Failed,
         }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn thresholds_of_evidence_are_kept_and_a_model_without_them_reads_and_writes_as_before() {
-        let with = write(&example_with(|parts| evidence(parts).lean = 0.25)).expect("encodes");
+        let with = write(&example_with(|parts| evidence(parts).long_window = 300)).expect("encodes");
         let model = read(&with).expect("a valid model");
         assert_eq!(model.to_bytes().expect("encodes"), with);
         let kinds = &model.evidence().expect("thresholds").kinds;

@@ -164,11 +164,8 @@ impl fmt::Display for Card<'_> {
         writeln!(f, "            rows SHA-256 {data_sha256}, seed {seed}, by {created_by}")?;
         writeln!(f, "novelty     beyond {} from the nearest benign point", self.novelty_threshold)?;
         if let Some(evidence) = self.evidence {
-            let super::EvidenceParts { short_window, middle_window, long_window, lean, learned_on, .. } = evidence;
-            writeln!(
-                f,
-                "\nincidents   in windows of {short_window}, {middle_window} and {long_window} s, shares above {lean}"
-            )?;
+            let super::EvidenceParts { short_window, middle_window, long_window, learned_on, .. } = evidence;
+            writeln!(f, "\nincidents   in windows of {short_window}, {middle_window} and {long_window} s")?;
             writeln!(f, "            learnt on {learned_on}")?;
             for (name, least) in evidence.told() {
                 writeln!(f, "  {name:24} {least}")?;
@@ -176,7 +173,7 @@ impl fmt::Display for Card<'_> {
         }
         writeln!(f, "\nlabel                     flows    points  alert from")?;
         for LabelCard { name, title, training_flows, points, alert_threshold } in &self.labels {
-            let from = alert_threshold.map_or_else(|| "-".to_owned(), |least| least.to_string());
+            let from = alert_threshold.map_or_else(|| "-".to_owned(), super::alone_text);
             writeln!(f, "{name:20} {training_flows:>10} {points:>9}  {from:10}  {}", title.unwrap_or_default())?;
         }
         writeln!(f, "\nfeatures, in order")?;

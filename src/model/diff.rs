@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{
-    EngineParts, EvidenceParts, KnnParts, LinearParts, MapParts, Model, ModelParts, ScalingParts, TransformParts,
+    EngineParts, EvidenceParts, KnnParts, Least, LinearParts, MapParts, Model, ModelParts, ScalingParts, TransformParts,
 };
 
 /// All that differs, in the order of an artifact's parts; empty for the same artifact.
@@ -64,14 +64,12 @@ impl Diff {
         };
         diff.map("alert threshold of", &thresholds(before), &thresholds(after));
         diff.value("novelty threshold", a.novelty.threshold, b.novelty.threshold);
-        let lean =
-            |parts: &ModelParts| parts.evidence.as_ref().map_or_else(String::new, |parts| parts.lean.to_string());
-        diff.value("lean of shares", lean(a), lean(b));
-        let incidents = |parts: &ModelParts| -> BTreeMap<String, f32> {
+        let incidents = |parts: &ModelParts, of: fn(&Least) -> f32| -> BTreeMap<String, f32> {
             let told = parts.evidence.iter().flat_map(EvidenceParts::told);
-            told.map(|(name, least)| (name, least.least)).collect()
+            told.map(|(name, least)| (name, of(least))).collect()
         };
-        diff.map("incident from", &incidents(a), &incidents(b));
+        diff.map("incident from", &incidents(a, |least| least.least), &incidents(b, |least| least.least));
+        diff.map("lean of", &incidents(a, |least| least.lean), &incidents(b, |least| least.lean));
         let pipeline = |parts: &ModelParts| parts.pipeline.as_ref().map_or_else(String::new, ToString::to_string);
         diff.value("pipeline", pipeline(a), pipeline(b));
         diff.map("figure", &a.metrics, &b.metrics);

@@ -23,6 +23,8 @@ pub enum EvidenceKind {
     Flood,
     /// Short exchanges of one source with one service whose verdicts are of guessing, in the middle window.
     Guessing,
+    /// Short TCP exchanges of one source with one service that some verdict spoke against, in the short window.
+    Calls,
     /// What the verdicts on one source's flows to one service lean to attacks, in the long window, by label.
     Share,
     /// Distinct ports of any host at which one source failed, in the long window.
@@ -41,8 +43,6 @@ pub struct EvidenceParts {
     pub long_window: u32,
     /// From which count on a kind raises an incident; a kind that is not here raises none. Not the share, which goes by label.
     pub kinds: BTreeMap<EvidenceKind, Least>,
-    /// What a flow's attack share is reduced by before it is added up, 0 to 1.
-    pub lean: f32,
     /// From which sum on the share raises an incident, by its label.
     pub share: BTreeMap<String, Least>,
     /// One line on the flows that this was learnt on.
@@ -55,6 +55,9 @@ pub struct EvidenceParts {
 pub struct Least {
     /// The least count that raises an incident.
     pub least: f32,
+    /// Of the share: what a flow's attack share is reduced by before it is added up, 0 to 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lean: f32,
     /// The greatest count of a benign subject.
     pub benign: f32,
     /// Hostile sources that reach the threshold, each in each capture that it is in.
@@ -65,7 +68,8 @@ pub struct Least {
 
 impl EvidenceKind {
     /// Every kind, the more special before the more general, in the order of [`EvidenceKind::index`].
-    pub const ALL: [Self; 6] = [Self::Ports, Self::Hosts, Self::Flood, Self::Guessing, Self::Share, Self::Endpoints];
+    pub const ALL: [Self; 7] =
+        [Self::Ports, Self::Hosts, Self::Flood, Self::Guessing, Self::Calls, Self::Share, Self::Endpoints];
 
     /// The kind as a metric label and key.
     #[must_use]
@@ -75,6 +79,7 @@ impl EvidenceKind {
             Self::Hosts => "hosts",
             Self::Flood => "flood",
             Self::Guessing => "guessing",
+            Self::Calls => "calls",
             Self::Share => "share",
             Self::Endpoints => "endpoints",
         }
@@ -95,9 +100,21 @@ impl fmt::Display for EvidenceKind {
 
 impl fmt::Display for Least {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { least, benign, caught, hostile } = self;
+        let Self { least, lean, benign, caught, hostile } = self;
+        if *lean > 0.0 {
+            write!(f, "above {lean} a flow, ")?;
+        }
         write!(f, "from {least}; benign up to {benign}, {caught} of {hostile} hostile sources reach it")
     }
+}
+
+/// The alert threshold of a label whose flows are never told one by one, however sure the verdict: no share reaches it.
+pub const NEVER_ALONE: f32 = 2.0;
+
+/// An alert threshold for people.
+#[must_use]
+pub fn alone_text(least: f32) -> String {
+    if least > 1.0 { "never".to_owned() } else { least.to_string() }
 }
 
 impl EvidenceParts {
@@ -124,7 +141,7 @@ impl EvidenceParts {
         if held != own {
             return bad(format!("counted in windows of {held:?} s, this program counts in {own:?} s: learn it anew"));
         }
-        if !(0.0..=1.0).contains(&self.lean) {
+        if self.told().any(|(_, least)| !(0.0..=1.0).contains(&least.lean)) {
             return bad("a lean outside 0..=1".to_owned());
         }
         if self.kinds.contains_key(&EvidenceKind::Share) {
@@ -147,6 +164,11 @@ impl EvidenceParts {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(lean: &f32) -> bool {
+    lean.to_bits() == 0
 }
 
 /// Longest line about the flows.

@@ -32,7 +32,7 @@ pub(crate) use digest::hex;
 pub use digest::sha256_hex;
 pub use engine::{EngineParts, Kept, KnnParts, MAX_K, MAX_TREES, MajorityParts, Node, TreeParts};
 pub use error::{ArtifactError, MAX_BYTES};
-pub use evidence::{EvidenceKind, EvidenceParts, Least};
+pub use evidence::{EvidenceKind, EvidenceParts, Least, NEVER_ALONE, alone_text};
 pub use knn::{Metric, Weighting};
 pub use novelty::TELLING;
 pub use parts::{

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::sha256_hex;
 use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
-use super::evidence::EvidenceParts;
+use super::evidence::{EvidenceParts, NEVER_ALONE};
 use super::knn::Metric;
 use super::transform::{Linear, LinearMap, QuantileMap, Scaling, Transform};
 use super::{LabelId, Model};
@@ -307,7 +307,8 @@ fn checked_labels(parts: &ModelParts) -> Result<LabelId, ArtifactError> {
     if parts.alert_thresholds.len() != labels.len() {
         return Err(field("alert_thresholds", format!("{} for {} labels", parts.alert_thresholds.len(), labels.len())));
     }
-    if !parts.alert_thresholds.iter().all(|threshold| (0.0..=1.0).contains(threshold)) {
+    let never = |threshold: f32| parts.evidence.is_some() && threshold.to_bits() == NEVER_ALONE.to_bits();
+    if !parts.alert_thresholds.iter().all(|&threshold| (0.0..=1.0).contains(&threshold) || never(threshold)) {
         return Err(field("alert_thresholds", "a threshold outside 0..=1"));
     }
     if !(parts.novelty.threshold.is_finite() && parts.novelty.threshold >= 0.0) {
@@ -445,15 +446,14 @@ pub(super) mod tests {
 
     /// The thresholds of evidence of an example, which has them from then on.
     pub(in super::super) fn evidence(parts: &mut ModelParts) -> &mut EvidenceParts {
-        let least = Least { least: 12.0, benign: 2.0, caught: 3, hostile: 4 };
+        let least = Least { least: 12.0, lean: 0.0, benign: 2.0, caught: 3, hostile: 4 };
         let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
         parts.evidence.get_or_insert_with(|| EvidenceParts {
             short_window,
             middle_window,
             long_window,
             kinds: BTreeMap::from([(EvidenceKind::Ports, least)]),
-            lean: 0.5,
-            share: BTreeMap::from([("recon".to_owned(), Least { least: 4.5, ..least })]),
+            share: BTreeMap::from([("recon".to_owned(), Least { least: 4.5, lean: 0.5, ..least })]),
             learned_on: "an example".to_owned(),
         })
     }
@@ -478,7 +478,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 43] = [
+        let cases: [(&str, Change); 44] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -500,6 +500,7 @@ pub(super) mod tests {
             ("`labels`", |p| p.labels = (0..300).map(|x| x.to_string()).collect()),
             ("`alert_thresholds`: 1 for 2", |p| p.alert_thresholds.truncate(1)),
             ("`alert_thresholds`", |p| p.alert_thresholds[1] = 1.5),
+            ("`alert_thresholds`", |p| p.alert_thresholds[1] = NEVER_ALONE),
             ("`novelty.threshold`", |p| p.novelty.threshold = -1.0),
             ("`unknown`", |p| knn(p).unknown = Some(0.0)),
             ("`k`: 0", |p| knn(p).k = 0),
@@ -521,7 +522,7 @@ pub(super) mod tests {
             ("`name`", |p| p.name = String::new()),
             ("`version`", |p| p.version = "x".repeat(1000)),
             ("`evidence`: counted in windows", |p| evidence(p).long_window = 600),
-            ("`evidence`: a lean", |p| evidence(p).lean = 1.5),
+            ("`evidence`: a lean", |p| evidence(p).share.values_mut().for_each(|least| least.lean = 1.5)),
             ("`evidence`: the share goes by label", |p| {
                 let least = evidence(p).kinds[&EvidenceKind::Ports];
                 evidence(p).kinds.insert(EvidenceKind::Share, least);

@@ -86,6 +86,16 @@ pub enum Taken {
     },
 }
 
+/// What a flow is beside others.
+enum Together {
+    /// Part of an incident.
+    Covered,
+    /// A contact that failed, of no incident: many of them say something, one does not.
+    Failed,
+    /// To be judged by itself.
+    Alone,
+}
+
 /// The policy of a model's labels, with a site's own thresholds.
 ///
 /// # Errors
@@ -151,12 +161,11 @@ impl Alerting {
         telling: impl FnOnce() -> Vec<Telling>,
     ) -> Taken {
         let early = flow.end_reason.is_none();
-        let decision = if self.is_part_of_incident(flow, exchange, verdict, in_iface) {
-            self.stage.covered(flow, verdict)
-        } else if early {
-            self.stage.early(flow, verdict)
-        } else {
-            self.stage.ended(flow, Some(verdict))
+        let decision = match self.together(flow, exchange, verdict, in_iface) {
+            Together::Covered => self.stage.covered(flow, verdict),
+            Together::Failed => self.stage.failed(flow, verdict),
+            Together::Alone if early => self.stage.early(flow, verdict),
+            Together::Alone => self.stage.ended(flow, Some(verdict)),
         };
         match decision {
             Decision::Quiet | Decision::Postponed => Taken::Quiet,
@@ -261,19 +270,23 @@ impl Alerting {
         self.pending.push(Line::Flow { ticket, told });
     }
 
-    /// Whether an incident covers a flow; the lines on incidents that are due go to the sink.
-    fn is_part_of_incident(
+    /// What a flow is beside others; the lines on incidents that are due go to the sink.
+    fn together(
         &mut self,
         flow: &FlowFacts,
         exchange: impl FnOnce() -> Exchange,
         verdict: &Verdict,
         in_iface: &Arc<str>,
-    ) -> bool {
-        let Some(evidence) = &mut self.evidence else { return false };
+    ) -> Together {
+        let Some(evidence) = &mut self.evidence else { return Together::Alone };
         let alerts = self.stage.predicts(verdict);
         let found = evidence.observe(&Sight { flow, exchange: exchange(), verdict, alerts });
         found.reports.into_iter().for_each(|report| self.tell(report, in_iface));
-        found.cover.is_some()
+        match found.cover {
+            Some(_) => Together::Covered,
+            None if found.failed => Together::Failed,
+            None => Together::Alone,
+        }
     }
 
     fn tell(&mut self, report: Report, in_iface: &Arc<str>) {

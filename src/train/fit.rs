@@ -3,6 +3,7 @@
 use super::centroids::{distinct, prototypes};
 use super::engine::Material;
 use super::evaluate::digits;
+use super::parallel::in_parallel;
 use super::pipeline::{Pipeline, PointsSpec};
 use super::random::Random;
 use super::sampling::{SampledPoints, TrainingPoints, resample};
@@ -136,24 +137,25 @@ pub(super) fn thinned(rows: &Rows<'_>, labels: usize, most: usize) -> TrainingRo
 /// has not seen; the model itself then knows every capture's background, which makes its own rate lower.
 fn leave_captures_out(rows: &Rows<'_>, labels: usize, pipeline: &Pipeline, seed: u64) -> Vec<LeftOutCapture> {
     let metric = pipeline.engine.novelty_metric();
-    let mut left_out = Vec::new();
-    for (at, Capture { name, is_block, inside, outside }) in captures(rows).into_iter().enumerate() {
-        let others = Rows { chosen: &outside, ..*rows };
+    let captures = captures(rows);
+    let without = |at: usize| {
+        let Capture { name, is_block, inside, outside } = captures.get(at)?;
+        let others = Rows { chosen: outside, ..*rows };
         let transform = others.transform(pipeline.transform());
         let benign = points(&transform, rows.data, others.of(BENIGN));
         let mut random = Random::new(seed ^ CAPTURES ^ (at as u64) << 32);
         let known = prototypes(&views(&benign), pipeline.points.benign, &mut random);
         if known.is_empty() {
-            continue;
+            return None;
         }
         let mut distances = vec![Vec::new(); labels];
         for (&row, point) in inside.rows().iter().zip(points(&transform, rows.data, inside.rows().iter().copied())) {
             let nearest = known.iter().map(|known| metric.between(known, &point)).fold(f32::INFINITY, f32::min);
             distances[usize::from(rows.labels[row])].push(nearest);
         }
-        left_out.push(LeftOutCapture { name, is_block, distances });
-    }
-    left_out
+        Some(LeftOutCapture { name: name.clone(), is_block: *is_block, distances })
+    };
+    in_parallel(captures.len(), without).into_iter().flatten().collect()
 }
 
 /// A capture's rows and all others.
@@ -164,7 +166,8 @@ struct Capture {
     outside: TrainingRows<'static>,
 }
 
-/// The captures of the chosen rows. A single capture is cut into blocks of time, which then stand for captures.
+/// The captures of the chosen rows. A single capture is cut into blocks of time, which then stand for captures; of very many, several are left
+/// out together.
 fn captures(rows: &Rows<'_>) -> Vec<Capture> {
     let groups = rows.data.scenarios().ids();
     let mut present: Vec<u32> = rows.of(BENIGN).map(|row| groups[row]).collect();
@@ -172,8 +175,19 @@ fn captures(rows: &Rows<'_>) -> Vec<Capture> {
     present.dedup();
     let mut all: Vec<u32> = rows.chosen.rows().iter().map(|&row| groups[row]).collect();
     let named = present.len() > 1;
-    let of_group: Vec<u32> =
-        if named { all.clone() } else { (0..all.len()).map(|at| (at * BLOCKS / all.len()) as u32).collect() };
+    let mut distinct = all.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let dealt = named && distinct.len() > PARTS;
+    let of_group: Vec<u32> = if dealt {
+        // Captures of one kind often stand side by side, and go to different parts.
+        let part = |group: &u32| distinct.binary_search(group).map_or(0, |at| (at % PARTS) as u32);
+        all.iter().map(part).collect()
+    } else if named {
+        all.clone()
+    } else {
+        (0..all.len()).map(|at| (at * BLOCKS / all.len()) as u32).collect()
+    };
     all.clone_from(&of_group);
     all.sort_unstable();
     all.dedup();
@@ -182,6 +196,7 @@ fn captures(rows: &Rows<'_>) -> Vec<Capture> {
         rows.chosen.filter(|_| of_group.next().is_some_and(|of| (*of == group) == inside))
     };
     let name = |group: u32| match rows.data.scenarios().distinct().get(group as usize) {
+        _ if dealt => format!("part {} of {PARTS} of {} captures", group + 1, distinct.len()),
         Some(name) if named => name.clone(),
         _ => format!("block {} of {BLOCKS}", group + 1),
     };
@@ -234,6 +249,8 @@ pub(super) const BENIGN: u16 = 0;
 const UNKNOWN: f32 = 2.5;
 /// Blocks of a data set that is one capture.
 const BLOCKS: usize = 5;
+/// More captures than this are left out in so many parts: a fit without each of hundreds would take hours and tell no more.
+const PARTS: usize = 16;
 /// Keeps the random numbers of the left-out fits apart from those of the model's.
 const CAPTURES: u64 = 0xca97_0000;
 

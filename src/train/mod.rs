@@ -23,6 +23,7 @@ mod maker;
 pub mod metrics;
 mod novelty;
 mod page;
+mod parallel;
 mod pipeline;
 mod plot;
 mod predictions;
@@ -58,7 +59,7 @@ pub use report::{LeftOut, Report, SplitUsed, text};
 pub use scaling::{Missing, ScalingKind, TransformSpec};
 pub use select::{Measure, Ranked, SelectError, SelectSpec, Selection};
 pub use summary::summary;
-pub use validate::FoldFigures;
+pub use validate::{FoldFigures, HeldBack};
 pub use views::{Figures, OneClass, Seen, Views};
 
 use crate::dataset::Dataset;
@@ -66,19 +67,30 @@ use crate::model::Model;
 use maker::Maker;
 use split::{Fold, SplitSpec};
 
+/// What a training run makes.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model, fitted on all rows.
+    pub model: Model,
+    /// What its siblings scored on rows that they had not seen.
+    pub report: Report,
+    /// By row, what the fit said that had not seen it; empty unless the recipe asks for it.
+    pub held_back: HeldBack,
+}
+
 /// Trains a model on labelled flows; rows of a capture must stand in the order of time.
 ///
 /// # Errors
 /// See [`TrainError`].
 pub fn train(data: &Dataset, recipe: &Recipe) -> Result<(Model, Report), TrainError> {
-    train_watched(data, recipe, &Unwatched)
+    train_watched(data, recipe, &Unwatched).map(|trained| (trained.model, trained.report))
 }
 
 /// The same, and tells how far it has come.
 ///
 /// # Errors
 /// See [`TrainError`].
-pub fn train_watched(data: &Dataset, recipe: &Recipe, progress: &dyn Progress) -> Result<(Model, Report), TrainError> {
+pub fn train_watched(data: &Dataset, recipe: &Recipe, progress: &dyn Progress) -> Result<Trained, TrainError> {
     columns::check(data.features(), recipe.pipeline.features.allow_leaky)?;
     recipe.pipeline.resample.check()?;
     let grouped = labels::group(data.labels(), recipe.pipeline.view)?;
@@ -127,8 +139,9 @@ pub fn train_watched(data: &Dataset, recipe: &Recipe, progress: &dyn Progress) -
     let left_out = LeftOut::of(&grouped.names, &fitted);
     let metrics = report::metrics(&found.pooled, found.all_points_macro_f1, &left_out);
     let model = last.model(&fitted, &found.thresholds, metrics)?;
+    let held_back = std::mem::take(&mut found.held_back);
     let report = Report::new(&last, &model, &fitted, found, left_out);
-    Ok((model, Report { leaks, selection: columns.selection, ..report }))
+    Ok(Trained { model, report: Report { leaks, selection: columns.selection, ..report }, held_back })
 }
 
 #[cfg(test)]

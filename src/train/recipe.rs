@@ -26,6 +26,8 @@ pub struct Recipe {
     pub about: Option<String>,
     /// Rows of each label that a fit looks at, at most; of more, as many are taken evenly.
     pub rows: usize,
+    /// Whether [`Trained::held_back`](super::Trained::held_back) is wanted.
+    pub keeps_verdicts: bool,
 }
 
 impl Default for Recipe {
@@ -38,6 +40,7 @@ impl Default for Recipe {
             profile: Profile::Cic,
             about: None,
             rows: FIT_ROWS,
+            keeps_verdicts: false,
         }
     }
 }

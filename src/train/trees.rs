@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parallel::in_parallel;
 use super::random::Random;
 use crate::model::{Node, TreeParts};
 
@@ -83,7 +84,7 @@ pub(super) fn forest(sample: Sample<'_>, spec: ForestSpec, seed: u64) -> Vec<Gro
         }
         grow(sample, of, weights, Some((tried, random)))
     };
-    (0..spec.trees).map(one).collect()
+    in_parallel(spec.trees, one)
 }
 
 fn grow(sample: Sample<'_>, spec: TreeSpec, weights: Vec<f64>, some: Option<(usize, Random)>) -> Grown {
@@ -125,7 +126,7 @@ impl Grower<'_> {
     fn node(&mut self, rows: Vec<usize>, depth: usize) {
         let counts = self.counts(&rows);
         let total: f64 = counts.iter().sum();
-        let impurity = impurity(&counts, total);
+        let impurity = impurity(squares(&counts), total);
         let divides = depth < self.spec.max_depth && impurity > 0.0;
         let split = if divides { self.best_split(&rows, &counts, total) } else { None };
         // A split that gains nothing by itself counts too: labels that lie crosswise part only at the second.
@@ -185,11 +186,14 @@ impl Grower<'_> {
         best: &mut Option<Split>,
     ) {
         let (mut below, mut above) = (vec![0.0; counts.len()], counts.to_vec());
-        let mut weight_below = 0.0;
+        // Squares are carried along: whole numbers, so exact, and no sum over all labels at each place.
+        let (mut weight_below, mut squares_below, mut squares_above) = (0.0, 0.0, squares(counts));
         for (place, &(value, row)) in column.iter().enumerate() {
             let Some(&(next, _)) = column.get(place + 1) else { break };
             let label = usize::from(self.sample.labels[row]);
             let weight = self.weights[row];
+            squares_below += weight * (2.0 * below[label] + weight);
+            squares_above -= weight * (2.0 * above[label] - weight);
             below[label] += weight;
             above[label] -= weight;
             weight_below += weight;
@@ -197,7 +201,7 @@ impl Grower<'_> {
             if value == next || rows_below < self.spec.min_leaf || rows_above < self.spec.min_leaf {
                 continue;
             }
-            let left_over = impurity(&below, weight_below) + impurity(&above, total - weight_below);
+            let left_over = impurity(squares_below, weight_below) + impurity(squares_above, total - weight_below);
             if best.as_ref().is_none_or(|best| left_over < best.impurity - LEAST_GAIN) {
                 let middle = f32::midpoint(value, next);
                 // Rounding may have reached the next value, which belongs to the other side.
@@ -217,9 +221,13 @@ impl Grower<'_> {
     }
 }
 
-/// Gini impurity times rows: `n (1 - Σ p²)`.
-fn impurity(counts: &[f64], total: f64) -> f64 {
-    if total > 0.0 { total - counts.iter().map(|count| count * count).sum::<f64>() / total } else { 0.0 }
+/// Gini impurity times rows, of a total and the squares of what each label has of it: `n (1 - Σ p²)`.
+fn impurity(squares: f64, total: f64) -> f64 {
+    if total > 0.0 { total - squares / total } else { 0.0 }
+}
+
+fn squares(counts: &[f64]) -> f64 {
+    counts.iter().map(|count| count * count).sum()
 }
 
 /// Deeper trees only learn single rows by heart, and growing goes one call deeper a level.

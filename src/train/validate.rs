@@ -29,6 +29,20 @@ pub(super) struct Validation<'a> {
     pub(super) columns: Option<Chosen<'a>>,
     /// What is odd, a sentence each.
     pub(super) notes: Vec<String>,
+    /// By row, what its fold's fit says.
+    pub(super) held_back: HeldBack,
+}
+
+/// Verdicts by fits that had not seen the row, nor anything else of what was held back with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeldBack(Vec<Option<Verdict>>);
+
+impl HeldBack {
+    /// A row's verdict; none for a row that was never held back.
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<&Verdict> {
+        self.0.get(row)?.as_ref()
+    }
 }
 
 /// One fold: how many flows, and the figures on them alone.
@@ -64,6 +78,8 @@ struct Judged<'a> {
     repeated: usize,
     fitted: Fitted,
     verdicts: Vec<(usize, Verdict)>,
+    /// Of rows that repeat a training row: no figures are made of them.
+    of_repeats: Vec<(usize, Verdict)>,
     all_points: Option<Vec<(usize, Verdict)>>,
     non_finite: u64,
 }
@@ -111,8 +127,14 @@ pub(super) fn validate<'a>(maker: &Maker<'a>, split: &'a Split) -> Result<Valida
                 .to_owned(),
         );
     }
+    let mut held_back = HeldBack::default();
+    if maker.recipe.keeps_verdicts {
+        held_back.0.resize(maker.data.len(), None);
+        let all = judged.iter().flat_map(|judged| judged.verdicts.iter().chain(&judged.of_repeats));
+        all.for_each(|(row, verdict)| held_back.0[*row] = Some(*verdict));
+    }
     let columns = if split.folds.len() == 1 { judged.pop().map(|judged| judged.chosen) } else { None };
-    Ok(Validation { pooled, all_points_macro_f1: all_points, thresholds, folds, beyond, columns, notes })
+    Ok(Validation { pooled, all_points_macro_f1: all_points, thresholds, folds, beyond, columns, notes, held_back })
 }
 
 /// The figures of fits on shuffled labels: what a fit can score without knowing anything.
@@ -158,8 +180,14 @@ fn judge<'a>(maker: &Maker<'a>, fold: &'a Fold) -> Result<Judged<'a>, TrainError
     let few = fold.training().rows().len().max(fitted.sampled.count()) <= ALL_POINTS_ROWS;
     let all_points = if few { verdicts_of_all_points(&own, &fitted, &rows)? } else { None };
     fitted.sampled = super::sampling::SampledPoints::default();
-    let repeated = fold.left_out().len() + fold.validation().rows().len() - rows.len();
-    Ok(Judged { fold, chosen, repeated, fitted, verdicts, all_points, non_finite })
+    let repeats = repeats(fold, &rows);
+    let repeated = repeats.len();
+    let of_repeats = if maker.recipe.keeps_verdicts {
+        self::verdicts(&own, &own.open_model(&fitted)?, &repeats).0
+    } else {
+        Vec::new()
+    };
+    Ok(Judged { fold, chosen, repeated, fitted, verdicts, of_repeats, all_points, non_finite })
 }
 
 /// The validation rows; where columns were selected, without those that repeat a training row by the columns that are left.
@@ -171,6 +199,12 @@ fn unrepeated(chosen: &Chosen<'_>, fold: &Fold) -> Vec<usize> {
     let identical = first_identical(&chosen.data);
     let fitted_on: HashSet<u32> = fold.training().rows().iter().map(|&row| identical[row]).collect();
     rows.into_iter().filter(|&row| !fitted_on.contains(&identical[row])).collect()
+}
+
+/// What was held back but is not measured.
+fn repeats(fold: &Fold, measured: &[usize]) -> Vec<usize> {
+    let held_back = fold.left_out().iter().chain(fold.validation().rows());
+    held_back.copied().filter(|row| measured.binary_search(row).is_err()).collect()
 }
 
 fn verdicts_of_all_points(

@@ -183,6 +183,27 @@ fn a_training_run_learns_thresholds_in_one_go() {
 }
 
 #[test]
+fn folds_teach_thresholds_by_verdicts_that_have_not_seen_the_capture() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let (flows, model) = (labelled(&folder, 200), at("new.fsm"));
+    let train = |more: &[&str]| {
+        let all = ["train", "--data", text(&flows), "--profile", "standard", "--output", text(&model), "--evidence"];
+        flowshrike(&[&all[..], more].concat())
+    };
+    let refused = train(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("--split scenario") && !model.exists(), "{said}");
+    for split in [&["--split", "scenario"][..], &["--split", "scenario", "--folds", "2"]] {
+        let output = train(split);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("2 captures; 1 of 1 hostile sources caught"), "{said}");
+        assert_eq!(read(&model).evidence().expect("thresholds").kinds[&EvidenceKind::Ports].least, 12.0);
+        std::fs::remove_file(&model).expect("it is there");
+    }
+}
+
+#[test]
 fn flows_that_say_too_little_are_refused_in_clear_words() {
     let folder = TempDir::new().expect("a folder");
     let at = |name: &str| folder.path().join(name);

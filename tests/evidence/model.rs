@@ -7,14 +7,13 @@ use flowshrike::model::{EvidenceKind, EvidenceParts, Least, Model};
 /// The default model with these thresholds; the share of each of its attack labels raises from `share` on.
 pub(crate) fn with_evidence(kinds: &[(EvidenceKind, f32)], share: f32) -> Model {
     let model = Model::embedded().expect("the default model");
-    let least = |least| Least { least, benign: 0.0, caught: 1, hostile: 1 };
+    let least = |least| Least { least, lean: 0.5, benign: 0.0, caught: 1, hostile: 1 };
     let mut parts = model.parts().clone();
     parts.evidence = Some(EvidenceParts {
         short_window: EvidenceParts::SHORT_WINDOW,
         middle_window: EvidenceParts::MIDDLE_WINDOW,
         long_window: EvidenceParts::LONG_WINDOW,
         kinds: kinds.iter().map(|(kind, count)| (*kind, least(*count))).collect(),
-        lean: 0.5,
         share: attacks(&model).into_iter().map(|label| (label, least(share))).collect::<BTreeMap<_, _>>(),
         learned_on: "a test".to_owned(),
     });

@@ -8,10 +8,22 @@ use flowshrike::time::Micros;
 
 use super::model::with_evidence;
 
-const REFUSED: Exchange =
-    Exchange { payload_to_server: 0, payload_to_client: 0, syn: true, reset: true, acknowledged: false };
-const CALL: Exchange =
-    Exchange { payload_to_server: 200, payload_to_client: 900, syn: true, reset: false, acknowledged: true };
+const REFUSED: Exchange = Exchange {
+    payload_to_server: 0,
+    payload_to_client: 0,
+    syn: true,
+    reset: true,
+    refused: false,
+    acknowledged: false,
+};
+const CALL: Exchange = Exchange {
+    payload_to_server: 200,
+    payload_to_client: 900,
+    syn: true,
+    reset: false,
+    refused: false,
+    acknowledged: true,
+};
 
 /// A TCP flow of a millisecond that ends at a second.
 fn flow(src: u32, dst: u32, dst_port: u16, second: f64) -> FlowFacts {
@@ -117,6 +129,59 @@ fn a_sweep_a_flood_and_a_source_that_fails_everywhere_are_told_apart() {
         ]
     );
     assert_eq!(labels[1].1.source, None, "a flood has no single source");
+}
+
+#[test]
+fn a_service_that_refuses_its_clients_is_not_flooded_and_one_that_is_left_waiting_is() {
+    let (model, mut evidence) = scanning();
+    let benign = verdict(&model, "benign", 0.0);
+    let mut raised = |flow: &dyn Fn(u32) -> FlowFacts, exchange: Exchange| {
+        let told = (0..600).flat_map(|n| observe(&mut evidence, &flow(n), exchange, &benign).reports);
+        told.filter(|report| report.step == Step::Raised)
+            .map(|report| report.incident.label.to_string())
+            .collect::<Vec<_>>()
+    };
+    let tcp = |n: u32| flow(n % 4, 9, 80, f64::from(n) * 0.01);
+    assert!(raised(&tcp, Exchange { refused: true, ..REFUSED }).is_empty(), "a client that retries a dead service");
+    assert_eq!(raised(&tcp, REFUSED), ["dos.syn-flood"]);
+    let by = |number: u8| {
+        move |n: u32| {
+            let facts = flow(n % 4, 9, 80, 20.0 + f64::from(n) * 0.01);
+            let tuple = FiveTuple { protocol: number, src_port: 8, ..facts.tuple };
+            FlowFacts { tuple, packets_to_client: 0, ..facts }
+        }
+    };
+    let unanswered = Exchange { payload_to_server: 100, syn: false, reset: false, ..REFUSED };
+    assert_eq!(raised(&by(protocol::UDP), unanswered), ["dos.udp-flood"]);
+    assert_eq!(raised(&by(protocol::ICMP), unanswered), ["dos"]);
+}
+
+#[test]
+fn what_failed_is_said_to_have_failed_and_its_verdict_adds_nothing_up() {
+    let (model, mut evidence) = scanning();
+    let recon = model.labels().iter().find(|label| label.starts_with("recon")).expect("the default model knows it");
+    let sure = verdict(&model, recon, 1.0);
+    for n in 0..100 {
+        let found = observe(&mut evidence, &flow(1, 2, 80, f64::from(n)), Exchange { refused: true, ..REFUSED }, &sure);
+        assert!(found.failed && found.cover.is_none() && found.reports.is_empty());
+    }
+    assert!(!observe(&mut evidence, &flow(1, 2, 80, 200.0), CALL, &sure).failed);
+}
+
+#[test]
+fn calls_without_end_are_a_flood_once_a_verdict_has_spoken_against_one() {
+    let model = with_evidence(&[(EvidenceKind::Calls, 500.0)], 1e6);
+    let mut evidence = Evidence::of(&model, 7).expect("thresholds");
+    let attack = model.labels().iter().find(|label| *label != "benign").expect("an attack");
+    let mut raised = |source: u32, share: f32| {
+        let told = (0..900).flat_map(|n| {
+            let verdict = verdict(&model, attack, if n == 0 { share } else { 0.0 });
+            observe(&mut evidence, &flow(source, 9, 80, f64::from(n) * 0.01), CALL, &verdict).reports
+        });
+        told.map(|report| report.incident.label.to_string()).collect::<Vec<_>>()
+    };
+    assert!(raised(1, 0.0).is_empty());
+    assert_eq!(raised(2, 0.1), ["dos.http-flood"]);
 }
 
 #[test]

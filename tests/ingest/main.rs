@@ -277,6 +277,28 @@ fn a_skipped_row_skips_its_label_and_a_bad_label_its_row() {
 }
 
 #[test]
+fn labels_may_end_with_a_file_if_those_that_follow_have_their_own() {
+    let folder = Folder::new();
+    let rows = rows();
+    let labels: Vec<Vec<String>> = rows.iter().map(|row| vec![row[13].clone()]).collect();
+    let flows: Vec<Vec<String>> = rows.iter().map(|row| row[..13].to_vec()).collect();
+    let first = folder.write("first.csv", &csv(&header()[..13], &flows[..100]));
+    let second = folder.write("second.csv", &csv(&header(), &rows[100..]));
+    let bare = folder.write("bare.csv", &csv(&header()[..13], &flows[100..]));
+    let side = folder.write("labels.csv", &csv(&["Label"], &labels[..100]));
+    let whole = folder.write("whole.csv", &csv(&header(), &rows));
+    let output = folder.train(&[&first, &second], &["--labels", &side]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("240 flows") && said.contains("labels of its own"), "{said}");
+    fs::remove_file(folder.path("model.fsm")).expect("a model");
+    let said = folder.refusal(&[&first, &bare], &["--labels", &side]);
+    assert!(said.contains("100 rows of labels and the data 240 flows"), "{said}");
+    // In the middle of a file they may not end, whatever columns it has.
+    let said = folder.refusal(&[&whole], &["--labels", &side]);
+    assert!(said.contains("100 rows of labels and the data 240 flows"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_cut_is_an_error_and_not_a_short_data_set() {
     let (folder, rows) = (Folder::new(), rows());
     let plain = csv(&header(), &rows);

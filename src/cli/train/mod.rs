@@ -16,7 +16,8 @@ use super::{Usage, evidence, signals};
 use crate::dataset::Skipped;
 use crate::features::Profile;
 use crate::train::evidence::EvidenceLearnt;
-use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, TreeSpec, View};
+use crate::train::split::SplitKind;
+use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, Trained, TreeSpec, View};
 
 /// Options of `train`.
 #[derive(Debug, clap::Args)]
@@ -47,10 +48,11 @@ pub(super) struct Args {
     /// One line about the data, for the model's provenance
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
-    /// Labelled flows with addresses and times, as `flowshrike label` writes them, from which thresholds for incidents beyond
-    /// one flow are learnt for the new model
-    #[arg(long, num_args = 1.., value_name = "FILE")]
-    evidence: Vec<PathBuf>,
+    /// Also learn thresholds for incidents beyond one flow, from labelled flows with addresses and times as `flowshrike label`
+    /// writes them. Without files it is learnt on the data itself, by the verdicts of the folds of `--split scenario`, none of
+    /// which has seen the capture that it judges
+    #[arg(long, num_args = 0.., value_name = "FILE")]
+    evidence: Option<Vec<PathBuf>>,
     /// Also write the report as JSON
     #[arg(long, value_name = "PATH")]
     report: Option<PathBuf>,
@@ -144,6 +146,11 @@ impl Args {
 /// What is wrong with the files, or why there is no model of them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let pipeline = args.pipeline()?;
+    let of_folds = args.evidence.as_ref().is_some_and(Vec::is_empty);
+    if of_folds && pipeline.split.kind != SplitKind::Scenario {
+        let what = "--evidence without files needs --split scenario: each capture has to be judged by a fit that has not seen it";
+        return Err(Usage(what.to_owned()).into());
+    }
     let features = pipeline.features.resolve().map_err(|error| Usage(error.to_string()))?;
     signals::end_whole()?;
     let bars = Bars::new();
@@ -155,6 +162,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         seed: args.seed,
         profile: args.profile,
         about: args.about.clone(),
+        keeps_verdicts: of_folds,
         ..Recipe::default()
     };
     if data.len() > recipe.rows {
@@ -163,15 +171,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             recipe.rows
         ));
     }
-    let (mut model, report) = train::train_watched(&data, &recipe, &bars)?;
-    let learnt = if args.evidence.is_empty() {
-        None
-    } else {
-        let flows = args.flows.of(&args.evidence);
-        let learnt = evidence::learn_on(&model, &flows, args.about.as_deref(), &bars)?;
-        model = train::evidence::child(&model, &learnt, None)?;
-        Some(learnt)
+    let Trained { mut model, report, held_back } = train::train_watched(&data, &recipe, &bars)?;
+    let about = args.about.as_deref();
+    let learnt = match &args.evidence {
+        None => None,
+        Some(files) if files.is_empty() => {
+            Some(evidence::learn_on(&model, &args.flows, Some((&data, &held_back)), about, &bars)?)
+        }
+        Some(files) => Some(evidence::learn_on(&model, &args.flows.of(files), None, about, &bars)?),
     };
+    if let Some(learnt) = &learnt {
+        model = train::evidence::child(&model, learnt, None)?;
+    }
     drop(bars);
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;

@@ -101,7 +101,7 @@ enum SplitArg {
     Random,
     /// Flows by lot, each label by itself
     Stratified,
-    /// One whole capture, each in turn
+    /// Whole captures: each in turn, or dealt to --folds
     Scenario,
     /// All flows of some groups
     Group,

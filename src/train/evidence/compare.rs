@@ -10,8 +10,10 @@ use crate::alert::{AlertPolicy, AlertStage, Decision, LabelRule, Limits, NovelMo
 use crate::dataset::Dataset;
 use crate::evidence::{Contact, Evidence, Incident, Subject};
 use crate::model::{EvidenceKind, LabelId, Model};
+use crate::taxonomy;
 use crate::time::Micros;
-use crate::train::metrics::share;
+use crate::train::metrics::{Confusion, share};
+use crate::train::to_model;
 
 /// Without and with evidence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,6 +36,8 @@ pub struct Compared {
     pub incidents: BTreeMap<&'static str, Raised>,
     /// Hostile flows by label, as the data has it.
     pub per_label: BTreeMap<String, LabelCompared>,
+    /// Mean F1 over the labels, benign among them, where a flow has the label that it is alerted under: by itself, or by its incident.
+    pub macro_f1: MacroF1,
 }
 
 /// Flows of a label, or of several.
@@ -49,6 +53,15 @@ pub struct LabelCompared {
     pub share_without: Option<f64>,
     /// See `share_without`.
     pub share_with: Option<f64>,
+}
+
+/// Mean F1 without and with evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MacroF1 {
+    /// By single flows.
+    pub without: Option<f64>,
+    /// With incidents.
+    pub with: Option<f64>,
 }
 
 /// Lines without and with evidence, and those of them that are about benign flows alone.
@@ -81,14 +94,16 @@ pub fn compare(model: &Model, data: &Dataset) -> Result<Option<Compared>, Eviden
     if model.evidence().is_none() {
         return Ok(None);
     }
-    let captures = Captures::new(model, data)?;
+    let captures = Captures::new(model, data, None)?;
+    let mut named = Named::new(model, data);
     let mut found = Compared { unplaced: captures.unplaced, ..Compared::default() };
     for capture in &captures.captures {
         found.hours += capture.span().0 as f64 / 3.6e9;
         if let Some(run) = Run::new(model, capture) {
-            run.book(data, capture, &mut found);
+            run.book(data, capture, model, &mut found, &mut named);
         }
     }
+    found.macro_f1 = named.macro_f1();
     let all = found.per_label.values_mut().chain([&mut found.hostile, &mut found.benign]);
     all.for_each(|label| {
         label.share_without = share(label.without, label.flows);
@@ -109,8 +124,8 @@ pub fn compare(model: &Model, data: &Dataset) -> Result<Option<Compared>, Eviden
 
 /// One capture through both.
 struct Run {
-    /// Flows, in their order, that an incident covered as they ended.
-    covered: BTreeSet<usize>,
+    /// Flows, in their order, that an incident covered as they ended, and its number.
+    covered: BTreeMap<usize, u64>,
     incidents: BTreeMap<u64, Incident>,
     lines: Lines,
     /// Incident lines by the incident's number.
@@ -122,7 +137,7 @@ impl Run {
         let mut evidence = Evidence::of(model, SEED)?;
         let (mut plain, mut joined) = (stage(model)?, stage(model)?);
         let mut run = Self {
-            covered: BTreeSet::new(),
+            covered: BTreeMap::new(),
             incidents: BTreeMap::new(),
             lines: Lines::default(),
             incident_lines: BTreeMap::new(),
@@ -135,11 +150,13 @@ impl Run {
             }
             let found = evidence.observe(&flow.sight());
             found.reports.into_iter().for_each(|report| run.told(report.incident));
-            if found.cover.is_some() {
-                run.covered.insert(at);
+            if let Some(cover) = found.cover {
+                run.covered.insert(at, cover.id);
                 // No line: the incident's stands for it.
                 drop(joined.covered(&flow.facts, &flow.verdict));
-            } else if let Decision::Emit(_) = joined.ended(&flow.facts, Some(&flow.verdict)) {
+            } else if !found.failed
+                && let Decision::Emit(_) = joined.ended(&flow.facts, Some(&flow.verdict))
+            {
                 run.lines.with += 1;
                 run.lines.false_with += wrong;
             }
@@ -153,9 +170,9 @@ impl Run {
         self.incidents.insert(incident.id, incident);
     }
 
-    fn book(mut self, data: &Dataset, capture: &Capture<'_>, found: &mut Compared) {
+    fn book(mut self, data: &Dataset, capture: &Capture<'_>, model: &Model, found: &mut Compared, named: &mut Named) {
         let is_in = |incident: &Incident, flow: &Flow| {
-            let contact = Contact::of(&flow.facts, &flow.exchange);
+            let contact = flow.contact();
             let subject = incident.subject;
             Subject::of(subject.kind, &flow.facts.tuple) == subject
                 && subject.covers(contact)
@@ -170,10 +187,19 @@ impl Run {
             self.lines.with += lines;
             self.lines.false_with += if is_right { 0 } else { lines };
         }
+        let name_of = |label: LabelId| model.labels().get(usize::from(label.0)).map_or("", String::as_str);
+        let benign = model.labels().iter().find(|label| taxonomy::is_benign(label)).map_or("", String::as_str);
         for (at, flow) in capture.flows.iter().enumerate() {
             let without = u64::from(flow.alerts);
-            let is_part = self.covered.contains(&at) || self.incidents.values().any(|incident| is_in(incident, flow));
-            let with = u64::from(flow.alerts || is_part);
+            let of_cover = self.covered.get(&at).and_then(|id| self.incidents.get(id));
+            let incident = of_cover.or_else(|| self.incidents.values().find(|incident| is_in(incident, flow)));
+            let is_alone = flow.alerts && flow.contact() != Contact::Failed;
+            let with = u64::from(incident.is_some() || is_alone);
+            let own = name_of(flow.verdict.label);
+            let truth = data.labels().ids().get(flow.row).copied().unwrap_or(u32::MAX);
+            let by_itself = |alerts: bool| if alerts { own } else { benign };
+            let by_incident = incident.map_or_else(|| by_itself(is_alone), |incident| &incident.label);
+            named.add(truth, by_itself(flow.alerts), by_incident);
             let side = if flow.hostile.is_some() { &mut found.hostile } else { &mut found.benign };
             side.add(without, with);
             found.flows += 1;
@@ -194,6 +220,50 @@ impl LabelCompared {
         self.flows += 1;
         self.without += without;
         self.with += with;
+    }
+}
+
+/// True labels against those that flows are alerted under.
+struct Named {
+    /// By the data's label number, what a model with these labels would call it.
+    truth: Vec<usize>,
+    names: BTreeMap<String, usize>,
+    without: Confusion,
+    with: Confusion,
+}
+
+impl Named {
+    fn new(model: &Model, data: &Dataset) -> Self {
+        let cells = data.labels();
+        // Cells that mean nothing were refused before.
+        let mapped = to_model(cells, model.labels(), true).unwrap_or_default();
+        let class =
+            |cell: &str| taxonomy::class_of_cell(cell).map_or_else(|| cell.to_owned(), |class| class.name.to_owned());
+        let mapped = mapped.into_iter().zip(cells.distinct());
+        let called: Vec<String> = mapped.map(|(name, cell)| name.unwrap_or_else(|| class(cell))).collect();
+        let distinct: BTreeSet<String> = called.iter().cloned().collect();
+        // One more for labels that no flow here has.
+        let count = distinct.len() + 1;
+        let names: BTreeMap<String, usize> = distinct.into_iter().zip(0..).collect();
+        let truth = called.iter().filter_map(|name| names.get(name).copied()).collect();
+        Self { truth, names, without: Confusion::new(count), with: Confusion::new(count) }
+    }
+
+    fn add(&mut self, truth: u32, without: &str, with: &str) {
+        let at = |label: &str| self.names.get(label).copied().unwrap_or(self.names.len());
+        let Some(&truth) = self.truth.get(truth as usize) else { return };
+        let (without, with) = (at(without), at(with));
+        self.without.add(truth, without, 1);
+        self.with.add(truth, with, 1);
+    }
+
+    /// Over the labels that the flows have: an attack that is called by a name that none of them has is a miss, not a class.
+    fn macro_f1(&self) -> MacroF1 {
+        let mean = |matrix: &Confusion| {
+            let f1 = self.names.values().map(|class| matrix.class(*class).f1().unwrap_or(0.0));
+            (!self.names.is_empty()).then(|| f1.sum::<f64>() / self.names.len() as f64)
+        };
+        MacroF1 { without: mean(&self.without), with: mean(&self.with) }
     }
 }
 
@@ -223,6 +293,9 @@ pub fn compared_text(found: &Compared) -> String {
         // Writing to a string cannot fail.
         writeln!(out, "{name:26} {:>8} {without:>9} {with:>9}", figures.flows).unwrap_or_default();
     }
+    let MacroF1 { without, with } = found.macro_f1;
+    writeln!(out, "{:26} {:>8} {:>9} {:>9}", "macro-F1 of the labels", "", number(without), number(with))
+        .unwrap_or_default();
     let Lines { without, with, false_without, false_with } = found.lines;
     writeln!(
         out,

@@ -71,7 +71,7 @@ fn of_capture(model: &Model, at: usize, capture: &Capture<'_>) -> Vec<Peak> {
 fn scale_of(kind: EvidenceKind, capture: &Capture<'_>) -> f32 {
     let window = match kind {
         EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => return 1.0,
-        EvidenceKind::Flood => EvidenceParts::SHORT_WINDOW,
+        EvidenceKind::Flood | EvidenceKind::Calls => EvidenceParts::SHORT_WINDOW,
         EvidenceKind::Guessing => EvidenceParts::MIDDLE_WINDOW,
         EvidenceKind::Share => EvidenceParts::LONG_WINDOW,
     };

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::Dataset;
-use crate::evidence::{Exchange, Sight};
+use crate::evidence::{Contact, Exchange, Sight};
 use crate::features::FeatureId;
 use crate::flow::{EndReason, FlowFacts};
 use crate::model::{Model, Verdict};
 use crate::taxonomy;
 use crate::time::Micros;
+use crate::train::HeldBack;
 
 /// Why flows say nothing about evidence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,10 @@ pub fn columns(model: &Model) -> Vec<FeatureId> {
 }
 
 impl Flow {
+    pub(super) fn contact(&self) -> Contact {
+        Contact::of(&self.facts, &self.exchange)
+    }
+
     pub(super) const fn sight(&self) -> Sight<'_> {
         Sight { flow: &self.facts, exchange: self.exchange, verdict: &self.verdict, alerts: self.alerts }
     }
@@ -82,8 +87,9 @@ impl Capture<'_> {
 }
 
 impl<'d> Captures<'d> {
-    /// Of data whose columns are [`columns`] of the model.
-    pub(super) fn new(model: &Model, data: &'d Dataset) -> Result<Self, EvidenceError> {
+    /// Of data whose columns are [`columns`] of the model, with the model's verdicts, or those of fits that had not seen the rows' captures:
+    /// a row without one is left out.
+    pub(super) fn new(model: &Model, data: &'d Dataset, held_back: Option<&HeldBack>) -> Result<Self, EvidenceError> {
         let own = model.features().len();
         let places = NEEDED.map(|name| {
             let id = FeatureId::named(name);
@@ -106,7 +112,7 @@ impl<'d> Captures<'d> {
             };
             let values = data.row(row);
             let of = |place: Option<usize>| place.and_then(|place| values.get(place)).copied().unwrap_or(0.0);
-            let [duration, forward, backward, sent, received, syn, rst, ack] = places.map(of);
+            let [duration, forward, backward, sent, received, syn, rst, refusals, ack] = places.map(of);
             let end = if end > start { end } else { start + Micros(duration.max(0.0) as i64) };
             let facts = FlowFacts {
                 tuple,
@@ -125,9 +131,17 @@ impl<'d> Captures<'d> {
                 payload_to_client: received as u64,
                 syn: syn > 0.0,
                 reset: rst > 0.0,
+                refused: refusals > 0.0,
                 acknowledged: ack > backward,
             };
-            let verdict = classifier.classify_row(values.get(..own).unwrap_or(values));
+            let verdict = match held_back {
+                Some(held_back) => held_back.get(row).copied(),
+                None => Some(classifier.classify_row(values.get(..own).unwrap_or(values))),
+            };
+            let Some(verdict) = verdict else {
+                unplaced += 1;
+                continue;
+            };
             let label = data.labels().ids().get(row).and_then(|id| hostile.get(*id as usize)).copied().flatten();
             let alerts = model.predicts_attack(&verdict);
             let flow = Flow { row, facts, exchange, verdict, alerts, hostile: label };
@@ -146,7 +160,7 @@ impl<'d> Captures<'d> {
 }
 
 /// What is asked of a flow besides the model's columns.
-const NEEDED: [&str; 8] = [
+const NEEDED: [&str; 9] = [
     "Flow Duration",
     "Total Fwd Packet",
     "Total Bwd packets",
@@ -154,5 +168,6 @@ const NEEDED: [&str; 8] = [
     "Total Length of Bwd Packet",
     "SYN Flag Count",
     "RST Flag Count",
+    "Bwd RST Flags",
     "ACK Flag Count",
 ];

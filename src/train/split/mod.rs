@@ -57,8 +57,11 @@ impl SplitSpec {
                 of_clusters(&identical, &clusters, &deal(&clusters, &self.shares(), names.len()))
             }
             SplitKind::Scenario => {
-                self.enough(data.scenarios().distinct().len(), 2, "captures")?;
-                data.scenarios().ids().to_vec()
+                self.enough(data.scenarios().distinct().len(), self.parts(), "captures")?;
+                match self.folds {
+                    Some(_) => by_group(data.scenarios(), &self.shares(), &mut random),
+                    None => data.scenarios().ids().to_vec(),
+                }
             }
             SplitKind::Group => {
                 let groups = data.groups().ok_or(SplitError::NoGroups)?;
@@ -89,7 +92,7 @@ impl SplitSpec {
     /// What each fold is called, if there are several.
     fn titles(&self, data: &Dataset) -> Vec<Option<String>> {
         match (self.kind, self.folds) {
-            (SplitKind::Scenario, _) => data.scenarios().distinct().iter().cloned().map(Some).collect(),
+            (SplitKind::Scenario, None) => data.scenarios().distinct().iter().cloned().map(Some).collect(),
             (_, Some(folds)) => (1..=folds).map(|fold| Some(format!("{fold} of {folds}"))).collect(),
             (_, None) => vec![None],
         }

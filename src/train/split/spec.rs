@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct SplitSpec {
     /// The kind.
     pub kind: SplitKind,
-    /// How many folds, each held back in turn; without it one part is held back. Each capture is a fold in [`SplitKind::Scenario`].
+    /// How many folds, each held back in turn; without it one part is held back. In [`SplitKind::Scenario`] each capture is a fold without
+    /// it, and whole captures are dealt to so many with it.
     pub folds: Option<usize>,
     /// Share of the rows in the one part, between 0 and 1; [`HOLDOUT`] if neither this nor `folds` is given.
     pub holdout: Option<f64>,
@@ -27,7 +28,7 @@ pub enum SplitKind {
     Random,
     /// Rows by lot, each label by itself.
     Stratified,
-    /// One whole capture, each in turn.
+    /// Whole captures: each in turn, or dealt to folds.
     Scenario,
     /// All rows of some groups.
     Group,
@@ -82,10 +83,8 @@ impl SplitSpec {
     /// # Errors
     /// Says which do not.
     pub fn check(&self) -> Result<(), SplitError> {
-        if self.kind == SplitKind::Scenario && (self.folds.is_some() || self.holdout.is_some()) {
-            return Err(SplitError::Options(
-                "in a scenario split each capture is a fold: it takes no folds and no holdout",
-            ));
+        if self.kind == SplitKind::Scenario && self.holdout.is_some() {
+            return Err(SplitError::Options("a scenario split holds back every capture in turn: it takes no holdout"));
         }
         if self.folds.is_some() && self.holdout.is_some() {
             return Err(SplitError::Options("folds hold back every flow in turn: give either folds or a holdout"));
@@ -138,7 +137,8 @@ impl SplitSpec {
             (SplitKind::Stratified, Some(folds)) => {
                 format!("each of {folds} parts of every label's flows, drawn by lot, validates in turn")
             }
-            (SplitKind::Scenario, _) => "each capture validates in turn".to_owned(),
+            (SplitKind::Scenario, None) => "each capture validates in turn".to_owned(),
+            (SplitKind::Scenario, Some(folds)) => format!("each of {folds} parts validates in turn, by whole captures"),
             (SplitKind::Group, None) => {
                 format!("about {some} of the flows validates, by whole groups of `{column}`")
             }
@@ -171,12 +171,12 @@ mod tests {
             spec(SplitKind::Random, Some(5), None, None),
             spec(SplitKind::Stratified, None, Some(0.1), None),
             spec(SplitKind::Scenario, None, None, None),
+            spec(SplitKind::Scenario, Some(5), None, None),
             spec(SplitKind::Group, Some(3), None, Some("ServicePort")),
         ] {
             assert_eq!(good.check(), Ok(()));
         }
         for bad in [
-            spec(SplitKind::Scenario, Some(5), None, None),
             spec(SplitKind::Scenario, None, Some(0.2), None),
             spec(SplitKind::Random, Some(5), Some(0.2), None),
             spec(SplitKind::Group, None, None, None),

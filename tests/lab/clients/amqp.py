@@ -4,7 +4,7 @@ import os
 import time
 
 import pika
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("what", choices=["consume", "publish", "once"])
@@ -25,7 +25,7 @@ def channel():
 
 
 def publish(opened):
-    size = max(1, min(int(rng.lognormvariate(0, 0.9) * options.size), 200_000))
+    size = drawn_size(options.size, 200_000)
     opened.basic_publish("", options.queue, os.urandom(size))
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 
-from common import rng
+from common import drawn_size
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, required=True)
@@ -27,7 +27,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         left = int(self.headers.get("Content-Length", 0))
         while left > 0:
             left -= len(self.rfile.read(min(left, 65536))) or left
-        body = os.urandom(max(1, min(int(rng.lognormvariate(0, 0.8) * options.answer), 100_000)))
+        body = os.urandom(drawn_size(options.answer, 100_000, sigma=0.8))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,4 +1,4 @@
-"""What the clients share: a random source from LAB_SEED, and think times."""
+"""What the clients share: a random source from LAB_SEED, sizes and think times."""
 import os
 import random
 import signal
@@ -8,6 +8,11 @@ import time
 rng = random.Random(os.environ.get("LAB_SEED", "0"))
 # A step's bound is not an error of the client: it ends as one that was done.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def drawn_size(median, most, least=1, sigma=0.9):
+    """A whole number of bytes: lognormal around the median, within bounds."""
+    return max(least, min(int(rng.lognormvariate(0, sigma) * median), most))
 
 
 def think(median, sigma=0.6, longest=20):

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("what", choices=["serve", "follow", "ship", "ask"])
@@ -26,7 +26,7 @@ options = parser.parse_args()
 
 
 def message():
-    return os.urandom(max(8, min(int(rng.lognormvariate(0, 0.8) * options.size), 60_000))).hex()[: options.size * 4].encode() + b"\n"
+    return os.urandom(drawn_size(options.size, 60_000, least=8, sigma=0.8)).hex()[: options.size * 4].encode() + b"\n"
 
 
 def handle(connection, context):
@@ -37,7 +37,7 @@ def handle(connection, context):
         hello = connection.recv(64)
         while hello.startswith(b"follow"):
             connection.sendall(message())
-            time.sleep(min(rng.lognormvariate(0, 0.6) * options.period, 5))
+            think(options.period, longest=5)
         while hello:
             hello = connection.recv(65536)
             if not hello.startswith(b"#"):

@@ -1,4 +1,7 @@
-"""DNS lookups as a resolver library makes them: A and AAAA at once from one socket, search domains first, over UDP."""
+"""DNS lookups as a resolver library makes them: A and AAAA at once from one socket, search domains first, over UDP.
+
+A `*` in a name stands for a made-up label that is new each time, as content networks, trackers and block lists have them.
+"""
 import argparse
 import random
 import socket
@@ -36,7 +39,14 @@ def lookup(name):
     return any(struct.unpack(">H", answer[6:8])[0] for answer in answers)
 
 
+def made_up():
+    digits = rng.choice(["0123456789abcdef", "abcdefghijklmnopqrstuvwxyz234567", "0123456789"])
+    return "".join(rng.choice(digits) for _ in range(min(63, max(6, int(rng.lognormvariate(3.2, 0.5))))))
+
+
 def candidates(name):
+    while "*" in name:
+        name = name.replace("*", made_up(), 1)
     if not options.domain or name.endswith("."):
         return [name]
     parts = options.domain.split(".")

@@ -8,7 +8,7 @@ import struct
 import time
 from urllib.parse import urlsplit
 
-from common import rng, think
+from common import drawn_size, rng, think
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--url", required=True, help="where paths are asked for; https for TLS (the certificate is not checked)")
@@ -35,7 +35,7 @@ def connect():
 def ask(connection, last):
     headers = {"User-Agent": options.agent, "Accept-Encoding": "gzip", "Connection": "close" if last else "keep-alive"}
     if rng.random() < options.post:
-        size = max(1, min(int(rng.lognormvariate(0, 0.9) * options.post_size), 8_000_000))
+        size = drawn_size(options.post_size, 8_000_000)
         connection.request("POST", url.path + rng.choice(paths).lstrip("/"), body=os.urandom(size), headers=headers)
     else:
         connection.request("GET", url.path + rng.choice(paths).lstrip("/"), headers=headers)

@@ -4,7 +4,7 @@ import base64
 import socket
 import struct
 
-from common import rng
+from common import drawn_size, rng
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, default=53)
@@ -13,7 +13,7 @@ options = parser.parse_args()
 
 
 def data(kind):
-    size = max(4, min(int(rng.lognormvariate(0, 0.6) * options.answer), 700))
+    size = drawn_size(options.answer, 700, least=4, sigma=0.6)
     if kind == 1:
         return rng.randbytes(4)
     if kind == 28:

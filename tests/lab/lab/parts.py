@@ -5,7 +5,7 @@ import time
 from . import HOME, SEEN_HOME, SEEN_ROOT, LabError, draws, programs, schema
 
 NPM = SEEN_ROOT / "target" / "lab" / "npm"  # Where .ci/setup.sh lab puts npm packages, one folder each.
-READY_SECONDS = 40  # Java or Node servers take some seconds on a loaded machine; more is a fault.
+READY_SECONDS = 70  # Erlang or Node servers take that long on a loaded machine, seconds on an idle one; more is a fault.
 
 
 class Part:

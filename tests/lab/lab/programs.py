@@ -11,6 +11,9 @@ import time
 from . import LabError
 
 
+NOT_FOUND = 127  # What a shell, and env, end with if there is no such program.
+
+
 class Program:
     """One running program. `deadline` is when it is stopped, on the monotonic clock."""
 
@@ -41,7 +44,8 @@ class Program:
     def check(self):
         """Complains if it ended by itself otherwise than it should."""
         code = self.process.returncode
-        if not self.stopped and self.ok != "any" and code not in self.ok:
+        # A program that is not there is never meant.
+        if not self.stopped and (code == NOT_FOUND if self.ok == "any" else code not in self.ok):
             raise LabError(f"{self.what} ended with {code}, not {' or '.join(map(str, self.ok))}:\n{tail(self.log)}")
 
     def stop(self, grace=2):

@@ -26,8 +26,9 @@ def make(runs, results, out, flowshrike):
                     took[rule["rule"].rsplit(" ", 1)[1]] += rule["took"]
             results[run.id]["flows"] = dict(took)
             table[run.scenario.name].update(took)
-            if not took[run.scenario.label]:
-                complaints.append(f"{run.id}: no flow of its label, {run.scenario.label}")
+            seen, wanted = took[run.scenario.label], run.scenario.flows_at_least
+            if seen < wanted:
+                complaints.append(f"{run.id}: {seen} flows of its label, {run.scenario.label}; at least {wanted} are wanted: see logs/{run.id}")
         unlabelled = told["unmatched"]["flows"]
         if unlabelled:
             complaints.append(f"{half}: {unlabelled} flows have no label")

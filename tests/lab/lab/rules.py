@@ -17,7 +17,7 @@ def of_run(run):
     rules.append({"label": "benign"})
     numbered = []
     for number, rule in enumerate(rules, 1):
-        numbered.append({"name": f"{run.id} {number} {rule['label']}", "scenario": scenario.name, "capture": run.id, **rule})
+        numbered.append({"name": f"{run.id} {number} {rule['label']}", "scenario": run.id, "capture": run.id, **rule})
     return numbered
 
 

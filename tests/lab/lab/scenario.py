@@ -10,7 +10,7 @@ HALVES = ("train", "test")
 STEP_KEYS = {"name", "run", "client", "args", "at", "after", "for", "repeat", "each", "ok", "env", "copies", "background"}
 FLOW_KEYS = {"label", "src", "dst", "any", "src_port", "dst_port", "port", "protocol", "direction"}
 NEEDED = {"name", "summary", "label", "pods", "steps", "halves"}
-OPTIONAL = {"actor", "family", "packages", "draw", "background", "flows", "smoke"}
+OPTIONAL = {"actor", "family", "packages", "draw", "background", "flows", "flows_at_least", "smoke"}
 
 
 class Scenario:
@@ -29,6 +29,9 @@ class Scenario:
         self.steps = copy.deepcopy(doc.get("steps", list))
         self.actors = as_list(doc.get("actor", (str, list), []))
         self.flows = doc.get("flows", list, [])
+        self.flows_at_least = doc.get("flows_at_least", int, 1)
+        if self.flows_at_least < 1:
+            raise LabError(f"{path}: flows_at_least: a run has at least one flow of its label")
         self.smoke = doc.get("smoke", dict)
         for name in doc.get("background", list, []):
             if name not in backgrounds:

@@ -1,6 +1,7 @@
 """The daemon on a run's bridge, and what its alerts are worth: alerts on benign flows, hostile runs that were alerted."""
 import collections
 import csv
+import datetime
 import json
 import time
 import urllib.request
@@ -46,25 +47,38 @@ class Watch:
 
 def judge(runs, out, half):
     """Holds each run's alerts against the labels of its flows. Returns the figures."""
-    flows = collections.defaultdict(dict)
+    flows, first_hostile = collections.defaultdict(dict), {}
     benign_flows = 0
     with open(out / f"{half}.csv", newline="") as file:
         for row in csv.DictReader(file):
             ends = (row["Src IP"], row["Src Port"]), (row["Dst IP"], row["Dst Port"])
             benign_flows += row["Label"] == "benign"
             flows[row["Scenario"]][frozenset(ends), row["Protocol"]] = row["Label"]
+            if row["Label"] != "benign":
+                end = when(row["Timestamp"]) + datetime.timedelta(microseconds=float(row["Flow Duration"]))
+                first_hostile[row["Scenario"]] = min(end, first_hostile.get(row["Scenario"], end))
     figures = {"benign_flows": benign_flows, "false_alerts": 0, "unknown_alerts": 0, "runs": {}}
     for run in runs:
-        counts = collections.Counter()
+        counts, first = collections.Counter(), None
         for alert in alerts(out / "captures" / half / f"{run.id}.alerts.jsonl"):
-            label = label_of(alert, flows[run.scenario.name])
+            label = label_of(alert, flows[run.id])
+            if first is None and label not in ("benign", "unknown"):
+                first = when(alert["timestamp"])
             counts[label] += 1
             figures["false_alerts"] += label == "benign"
             figures["unknown_alerts"] += label == "unknown"
         hostile = run.scenario.label != "benign"
-        figures["runs"][run.id] = {"hostile": hostile, "alerted": bool(counts.keys() - {"benign", "unknown"}), "alerts": dict(counts)}
+        figures["runs"][run.id] = {"hostile": hostile, "alerted": first is not None, "alerts": dict(counts)}
+        if first is not None and run.id in first_hostile:
+            figures["runs"][run.id]["seconds_to_alert"] = round((first - first_hostile[run.id]).total_seconds(), 3)
     figures["alerts_per_1000_benign_flows"] = round(1000 * figures["false_alerts"] / max(1, benign_flows), 2)
     return figures
+
+
+def when(text):
+    """A time as flow tables (no zone, UTC) or alerts (with zone) write it."""
+    time_of_day = datetime.datetime.fromisoformat(text.replace("+0000", ""))
+    return time_of_day.replace(tzinfo=None)
 
 
 def label_of(alert, flows):
