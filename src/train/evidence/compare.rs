@@ -36,6 +36,8 @@ pub struct Compared {
     pub incidents: BTreeMap<&'static str, Raised>,
     /// Hostile flows by label, as the data has it.
     pub per_label: BTreeMap<String, LabelCompared>,
+    /// Both sides of each capture.
+    pub per_scenario: BTreeMap<String, ScenarioCompared>,
     /// Mean F1 over the labels, benign among them, where a flow has the label that it is alerted under: by itself, or by its incident.
     pub macro_f1: MacroF1,
 }
@@ -53,6 +55,15 @@ pub struct LabelCompared {
     pub share_without: Option<f64>,
     /// See `share_without`.
     pub share_with: Option<f64>,
+}
+
+/// Flows of a capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ScenarioCompared {
+    /// Its hostile flows.
+    pub hostile: LabelCompared,
+    /// Its benign flows.
+    pub benign: LabelCompared,
 }
 
 /// Mean F1 without and with evidence.
@@ -104,7 +115,8 @@ pub fn compare(model: &Model, data: &Dataset) -> Result<Option<Compared>, Eviden
         }
     }
     found.macro_f1 = named.macro_f1();
-    let all = found.per_label.values_mut().chain([&mut found.hostile, &mut found.benign]);
+    let of_scenarios = found.per_scenario.values_mut().flat_map(|both| [&mut both.hostile, &mut both.benign]);
+    let all = found.per_label.values_mut().chain([&mut found.hostile, &mut found.benign]).chain(of_scenarios);
     all.for_each(|label| {
         label.share_without = share(label.without, label.flows);
         label.share_with = share(label.with, label.flows);
@@ -189,6 +201,7 @@ impl Run {
         }
         let name_of = |label: LabelId| model.labels().get(usize::from(label.0)).map_or("", String::as_str);
         let benign = model.labels().iter().find(|label| taxonomy::is_benign(label)).map_or("", String::as_str);
+        let scenario = found.per_scenario.entry(capture.name.to_owned()).or_default();
         for (at, flow) in capture.flows.iter().enumerate() {
             let without = u64::from(flow.alerts);
             let of_cover = self.covered.get(&at).and_then(|id| self.incidents.get(id));
@@ -200,8 +213,12 @@ impl Run {
             let by_itself = |alerts: bool| if alerts { own } else { benign };
             let by_incident = incident.map_or_else(|| by_itself(is_alone), |incident| &incident.label);
             named.add(truth, by_itself(flow.alerts), by_incident);
-            let side = if flow.hostile.is_some() { &mut found.hostile } else { &mut found.benign };
+            let (side, of_scenario) = match flow.hostile {
+                Some(_) => (&mut found.hostile, &mut scenario.hostile),
+                None => (&mut found.benign, &mut scenario.benign),
+            };
             side.add(without, with);
+            of_scenario.add(without, with);
             found.flows += 1;
             if flow.hostile.is_some() {
                 found.per_label.entry(data.labels().get(flow.row).to_owned()).or_default().add(without, with);
@@ -309,6 +326,20 @@ pub fn compared_text(found: &Compared) -> String {
         )
         .unwrap_or_default();
     }
+    let mut wrong: Vec<(&String, &LabelCompared)> = found
+        .per_scenario
+        .iter()
+        .map(|(name, both)| (name, &both.benign))
+        .filter(|(_, benign)| benign.with > 0)
+        .collect();
+    wrong.sort_by_key(|(name, benign)| (std::cmp::Reverse(benign.with), *name));
+    for (name, benign) in wrong.iter().take(WORST) {
+        writeln!(out, "false alarms with evidence in {name}: {} of {} benign flows", benign.with, benign.flows)
+            .unwrap_or_default();
+    }
+    if let Some(more) = wrong.len().checked_sub(WORST).filter(|more| *more > 0) {
+        writeln!(out, "and in {more} more captures").unwrap_or_default();
+    }
     for kind in EvidenceKind::ALL.map(EvidenceKind::name) {
         if let Some(Raised { raised, wrong }) = found.incidents.get(kind) {
             writeln!(out, "incidents by {kind}: {raised}, of them {wrong} without a hostile flow").unwrap_or_default();
@@ -317,5 +348,7 @@ pub fn compared_text(found: &Compared) -> String {
     out
 }
 
+/// Captures whose false alarms are told one by one; JSON has them all.
+const WORST: usize = 10;
 /// Counting is the same each time.
 const SEED: u64 = 0x666c_6f77_7368_7269;

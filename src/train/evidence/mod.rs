@@ -8,6 +8,6 @@ mod learn;
 mod peaks;
 mod replay;
 
-pub use compare::{Compared, LabelCompared, Lines, MacroF1, Raised, compare, compared_text};
+pub use compare::{Compared, LabelCompared, Lines, MacroF1, Raised, ScenarioCompared, compare, compared_text};
 pub use learn::{EvidenceLearnt, KindLearnt, KindReport, child, learn, learnt_text};
 pub use replay::{EvidenceError, columns};
