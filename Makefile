@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist
+	chart-test deploy-lint dist image image-test
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -69,6 +69,12 @@ deploy-lint: ## the compose file, the Prometheus configuration, the workflows
 
 dist: ## a release's files for this machine's architecture, under target/dist
 	@.ci/dist.sh
+
+image: ## build the container image with buildah, as IMAGE (localhost/flowshrike:dev)
+	@.ci/image.sh build
+
+image-test: ## look at the image and run it: size, labels, user, capability, read-only and without new privileges (root)
+	@.ci/image.sh test
 
 demo-capture: ## write tests/data/demo-cluster.pcap.gz anew
 	cargo run --locked --example demo-capture -- tests/data/demo-cluster.pcap.gz

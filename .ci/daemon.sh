@@ -14,7 +14,7 @@ fi
 cargo build --release --locked
 binary=$target/release/flowshrike
 
-# Root may capture, and so may a binary that was given the capability (sudo setcap cap_net_raw=ep FILE).
+# Root may capture, and so may a binary that was given the capability (sudo setcap cap_net_raw+p FILE).
 may_capture() {
     [[ "$(id -u)" == 0 ]] && return
     PATH="$PATH:/usr/sbin:/sbin" command -v getcap >/dev/null || return 1
@@ -25,7 +25,7 @@ if may_capture; then
     exec "$binary" run --interface "$interface"
 fi
 if ! command -v sudo >/dev/null; then
-    echo "error: capturing needs root or CAP_NET_RAW, and there is no sudo here. As root, once: setcap cap_net_raw=ep $binary" >&2
+    echo "error: capturing needs root or CAP_NET_RAW, and there is no sudo here. As root, once: setcap cap_net_raw+p $binary" >&2
     exit 1
 fi
 echo "==> capturing needs root or CAP_NET_RAW: running through sudo" >&2

@@ -6,6 +6,8 @@
 #   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
 #   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
+#   setup.sh image   buildah, and mmdebstrap to make a base from Debian's packages
+#   setup.sh image-test  besides, what looks at the image and runs it
 #   setup.sh deploy  what the tests of the chart, the compose file and the workflows need
 #   setup.sh lab     what the traffic lab's scenarios run (all, or those named): Debian packages, npm packages under target/lab
 #
@@ -164,6 +166,21 @@ fuzzing() {
     if ! have c++; then need "a C++ compiler, for libFuzzer" g++ gcc-c++ g++ gcc; fi
 }
 
+image() {
+    if ! have buildah; then need "buildah, which builds the image" buildah buildah buildah buildah; fi
+    want mmdebstrap mmdebstrap "bases made from Debian's packages"
+}
+
+image_tests() {
+    image
+    if ! have podman; then need "podman, which runs the image" podman podman podman podman; fi
+    if ! have runc; then need "runc, which runs the image" runc runc runc runc; fi
+    if ! have jq; then need "jq, which reads what the image says of itself" jq jq jq jq; fi
+    if ! PATH="$PATH:/usr/sbin:/sbin" have getcap; then need "getcap, which reads a file's capability" libcap2-bin libcap libcap libcap; fi
+    if ! PATH="$PATH:/usr/sbin:/sbin" have ip; then need "ip, which makes network namespaces" iproute2 iproute iproute2 iproute2; fi
+    if ! have curl; then need "curl, which asks the daemon" curl curl curl curl; fi
+}
+
 deploy() {
     if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need "Python with its environments" python3-venv python3 python3 python; fi
     if ! have npm; then need "npm" npm nodejs-npm npm npm; fi
@@ -209,7 +226,9 @@ case "${1:-}" in
     bench) benches ;;
     counts) counts ;;
     fuzz) fuzzing ;;
+    image) image ;;
+    image-test) image_tests ;;
     deploy) deploy ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|counts|fuzz|deploy|lab" ;;
+    *) die "usage: $0 build|test|bench|counts|fuzz|image|image-test|deploy|lab" ;;
 esac

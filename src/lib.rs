@@ -17,6 +17,7 @@
 //! - [`sink`] writes lines: the edge where alerts go out.
 //! - [`telemetry`] has metrics, logs and heartbeats.
 //! - [`serve`] answers over HTTP.
+//! - [`privilege`] gives up what the daemon does not need, and keeps it from what it must not do.
 //! - [`config`] makes what runs of what was written in a file, the environment and flags.
 //! - [`pipeline`] is the drawing of the data path as code: stages, shards, shutdown.
 //! - [`cli`] has the commands.
@@ -50,6 +51,8 @@ pub mod sink;
 pub mod telemetry;
 
 pub mod serve;
+
+pub mod privilege;
 
 pub mod config;
 

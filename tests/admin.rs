@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowshrike::privilege::{Confinement, Privileges, Sandbox};
 use flowshrike::serve::{AdminState, Bounds, HttpServer, ModelCard, ServeError, router};
 use flowshrike::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 use serde_json::{Value, json};
@@ -107,6 +108,21 @@ fn readiness_says_what_is_missing() {
     assert_eq!(daemon.get("/readyz").status, 200);
     readiness.set_capture_blind(true);
     assert_eq!(daemon.get("/readyz").json()["missing"], json!(["capture is blind"]));
+}
+
+#[test]
+fn readiness_tells_what_the_threads_hold() {
+    let daemon = Daemon::start(Bounds::default());
+    assert!(daemon.get("/readyz").json().get("privileges").is_none(), "nothing is known yet");
+    let sandbox = Sandbox { abi: 4, files: true, tcp: true, ..Sandbox::default() };
+    let threads = Confinement { no_new_privs: true, sandbox, ..Confinement::default() };
+    daemon.state.set_privileges(Privileges { threads, opener: None });
+    let none: [&str; 0] = [];
+    let capabilities =
+        json!({ "effective": none, "permitted": none, "inheritable": none, "bounding": none, "ambient": none });
+    let landlock = json!({ "abi": 4, "files": true, "tcp": true, "processes": false, "udp": false });
+    let threads = json!({ "capabilities": capabilities, "no_new_privs": true, "landlock": landlock });
+    assert_eq!(daemon.get("/readyz").json()["privileges"], json!({ "threads": threads, "opener": null }));
 }
 
 #[test]

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["alert"],
     &["dataset"],
     &["train"],
-    &["capture", "sink", "k8s", "telemetry", "serve", "config"],
+    &["capture", "sink", "k8s", "telemetry", "serve", "privilege", "config"],
     &["pipeline"],
     &["cli"],
     &["main"],
@@ -32,6 +32,9 @@ const WITHIN_A_ROW: &[(&str, &str, &str)] = &[
     ("telemetry", "sink", "metrics count by the reasons for which a sink loses lines"),
     ("serve", "telemetry", "the admin server answers /metrics and /healthz from the registry and the heartbeats"),
     ("config", "telemetry", "the log's level and format are configured"),
+    ("config", "privilege", "how much is given up is configured"),
+    ("serve", "privilege", "/readyz tells what was given up"),
+    ("telemetry", "privilege", "metrics tell what was given up"),
 ];
 
 /// Core layers import nothing that does I/O: these paths of the standard library may not appear in them.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::fanout;
 use super::handle::{Handle, RETIREMENT_SLACK};
+use super::opener::Opener;
 use super::settings::{LiveError, LiveSettings};
 use super::sys;
 
@@ -48,10 +49,10 @@ impl Group {
     }
 
     /// Opens the group, unless a member still holds a handle or is about to take one.
-    pub(super) fn open(&self) -> Result<(), LiveError> {
+    pub(super) fn open(&self, opener: &Opener) -> Result<(), LiveError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.holding == 0 && state.waiting.iter().all(Option::is_none) {
-            state.waiting = open_joined(&self.settings, self.members, self.seed)?.into_iter().map(Some).collect();
+            state.waiting = opener.open(&self.settings, self.members, self.seed)?.into_iter().map(Some).collect();
             self.broken.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -71,7 +72,7 @@ impl Group {
 }
 
 /// Handles that share one interface's packets out among them.
-fn open_joined(settings: &LiveSettings, members: usize, seed: u64) -> Result<Vec<Handle>, LiveError> {
+pub(super) fn open_joined(settings: &LiveSettings, members: usize, seed: u64) -> Result<Vec<Handle>, LiveError> {
     let mut handles: Vec<Handle> = Vec::with_capacity(members);
     let mut group = None;
     for member in 0..members {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::group::Group;
-use super::handle::{Handle, RETIREMENT_SLACK};
+use super::handle::Handle;
+use super::opener::Opener;
 use super::settings::{LiveError, LiveSettings};
 use super::stats::{CaptureStats, Tally};
 use super::sys;
@@ -20,6 +21,7 @@ use crate::packet::{Frame, LinkType};
 /// A live capture on one interface.
 pub struct LiveCapture {
     settings: LiveSettings,
+    opener: Opener,
     /// Absent while the interface is gone.
     handle: Option<Handle>,
     /// It has been open before: opening it now is opening it again.
@@ -44,7 +46,11 @@ impl LiveCapture {
     /// # Errors
     /// Bad settings or filter, an interface that does not exist or is down, or no permission.
     pub fn open(settings: LiveSettings) -> Result<Self, LiveError> {
-        let mut capture = Self::blind(settings)?;
+        Self::open_by(&Opener::default(), settings)
+    }
+
+    fn open_by(opener: &Opener, settings: LiveSettings) -> Result<Self, LiveError> {
+        let mut capture = Self { opener: opener.clone(), ..Self::blind(settings)? };
         let handle = capture.open_alone()?;
         capture.attach(handle);
         Ok(capture)
@@ -57,15 +63,29 @@ impl LiveCapture {
     /// # Errors
     /// As [`LiveCapture::open`], or a kernel that does not share packets out.
     pub fn open_group(settings: LiveSettings, members: usize, seed: u64) -> Result<Vec<Self>, LiveError> {
+        Self::open_group_by(&Opener::default(), settings, members, seed)
+    }
+
+    /// As [`LiveCapture::open_group`], by an opener, which also opens the interface again after it was lost.
+    ///
+    /// # Errors
+    /// As [`LiveCapture::open_group`].
+    pub fn open_group_by(
+        opener: &Opener,
+        settings: LiveSettings,
+        members: usize,
+        seed: u64,
+    ) -> Result<Vec<Self>, LiveError> {
         if members <= 1 {
-            return Self::open(settings).map(|capture| vec![capture]);
+            return Self::open_by(opener, settings).map(|capture| vec![capture]);
         }
         settings.check()?;
         let group = Arc::new(Group::new(settings.divided(members), members, seed));
-        group.open()?;
+        group.open(opener)?;
         let member = |member| {
             let place = Place { group: Arc::clone(&group), member };
-            let mut capture = Self { place: Some(place), ..Self::blind(settings.divided(members))? };
+            let blind = Self::blind(settings.divided(members))?;
+            let mut capture = Self { place: Some(place), opener: opener.clone(), ..blind };
             capture.pick_up();
             Ok(capture)
         };
@@ -79,7 +99,8 @@ impl LiveCapture {
     /// Bad settings.
     pub fn blind(settings: LiveSettings) -> Result<Self, LiveError> {
         settings.check()?;
-        Ok(Self { settings, handle: None, lost: false, tally: Tally::default(), busy: false, place: None })
+        let (opener, tally) = (Opener::default(), Tally::default());
+        Ok(Self { settings, opener, handle: None, lost: false, tally, busy: false, place: None })
     }
 
     /// What it was opened with.
@@ -111,7 +132,7 @@ impl LiveCapture {
             return Ok(true);
         }
         let opened = match &self.place {
-            Some(place) => place.group.open().map(|()| self.pick_up()),
+            Some(place) => place.group.open(&self.opener).map(|()| self.pick_up()),
             None => self.open_alone().map(|handle| self.attach(handle)),
         };
         match opened {
@@ -143,10 +164,8 @@ impl LiveCapture {
     }
 
     fn open_alone(&self) -> Result<Handle, LiveError> {
-        let mut handle = Handle::open(&self.settings)?;
-        handle.empty(&self.settings, self.settings.block_timeout + RETIREMENT_SLACK)?;
-        handle.begin(&self.settings)?;
-        Ok(handle)
+        let mut opened = self.opener.open(&self.settings, 1, 0)?;
+        opened.pop().ok_or_else(|| self.settings.failed(&"nothing was opened"))
     }
 
     /// Takes its handle of a group that has been opened.

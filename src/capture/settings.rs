@@ -102,7 +102,7 @@ pub enum LiveError {
     /// The process may not capture.
     #[error(
         "no permission to capture on '{interface}' ({reason}): the process needs CAP_NET_RAW. Run as root, or once: \
-         sudo setcap cap_net_raw+ep \"$(command -v flowshrike)\"; in Kubernetes: securityContext.capabilities.add: [NET_RAW]"
+         sudo setcap cap_net_raw+p \"$(command -v flowshrike)\"; in Kubernetes: securityContext.capabilities.add: [NET_RAW]"
     )]
     Permission {
         /// The interface's name.
@@ -212,7 +212,7 @@ mod tests {
         let settings = LiveSettings::new("eth9");
         let sort = |text: &str| settings.failed(&pcap::Error::PcapError(text.to_owned()));
         let denied = sort("eth9: You don't have permission to perform this capture on that device (socket: x)");
-        assert!(denied.to_string().contains("setcap cap_net_raw+ep"), "{denied}");
+        assert!(denied.to_string().contains("setcap cap_net_raw+p"), "{denied}");
         assert!(matches!(sort("eth9: That device is not up"), LiveError::NotUp { .. }));
         let missing = sort("eth9: No such device exists (No such device exists)");
         assert!(missing.to_string().contains("there are: lo"), "{missing}");

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Data goes to stdout or `--output`; everything else to stderr.
 
 mod config;
+mod confine;
 mod detection;
 mod evaluate;
 mod evidence;

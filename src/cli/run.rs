@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::Usage;
+use super::confine::confine;
 use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows};
 use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
 use super::signals;
-use crate::capture::{LiveCapture, LiveError, LiveSettings, Selection, interfaces, select};
+use crate::capture::{LiveCapture, LiveError, LiveSettings, Opener, Selection, interfaces, select};
 use crate::config::{AlertOutput, Config, Override};
 use crate::features::Profile;
 use crate::model::Model;
 use crate::pipeline::{Alerting, Live, LiveEnd, LiveInterface, Stop, Summary, Telemetry, identity_of, policy_of};
-use crate::serve::{AdminState, Bounds, HttpServer, ModelCard, router};
+use crate::privilege::{Privileges, raise_net_raw};
+use crate::serve::{AdminState, Bound, Bounds, HttpServer, ModelCard, router};
 use crate::sink::LineSink;
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness, logging};
 
@@ -36,7 +38,7 @@ pub(super) struct Args {
 
     /// Configuration file (YAML); see docs/configuration.md
     #[arg(long, value_name = "FILE", env = "FLOWSHRIKE_CONFIG")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// A capture filter (pcap-filter syntax)
     #[arg(long, value_name = "FILTER")]
@@ -52,11 +54,11 @@ pub(super) struct Args {
 
     /// Append every ended flow to this file, one JSON line each, with features and verdict
     #[arg(long, value_name = "PATH")]
-    flows: Option<PathBuf>,
+    pub(super) flows: Option<PathBuf>,
 
     /// Write the counters of the run to this file at the end, as one JSON object
     #[arg(long, value_name = "PATH")]
-    summary: Option<PathBuf>,
+    pub(super) summary: Option<PathBuf>,
 
     /// Where the admin server listens (/metrics, /healthz, /readyz, /model) [default: 127.0.0.1:9469]
     #[arg(long, value_name = "HOST:PORT")]
@@ -99,6 +101,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.load()?;
     logging::init(config.log.level, config.log.format).context("logs cannot be set up")?;
+    raise_net_raw().context("the right to capture cannot be made effective")?;
     let profile = Profile::Standard;
     let model = load_model(config.model.as_deref(), profile)?;
     tracing::info!("{}", introduce(&model));
@@ -118,18 +121,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     };
     telemetry.metrics.set_model(&identity_of(&model));
     telemetry.readiness.set_model_loaded(true);
+    let max_flows = max_flows(&config, profile);
+    let bound = config.admin.enabled.then(|| Bound::to(config.admin.listen, "--listen")).transpose()?;
+    // Files are open and the address is bound; no other thread is there yet.
+    let (opener, privileges) = confine(&config, args)?;
+    telemetry.metrics.set_privileges(&privileges);
     let stop = Stop::default();
     signals::listen(stop.clone(), args.duration.map(|seconds| Duration::from_secs(seconds.into())))?;
     // The server answers before capture begins: a probe must tell "not ready" from "not there".
-    let server = serve(&config, &telemetry, &model)?;
+    let server = bound.map(|bound| serve(bound, &telemetry, &model, privileges)).transpose()?;
     let seed = RandomState::new().hash_one(());
-    let interfaces = open(&config, seed)?;
+    let interfaces = open(&config, seed, &opener)?;
+    drop(opener);
 
     let live = Live {
         interfaces,
         policy: flow_policy(&config),
         profile,
-        max_flows: max_flows(&config, profile),
+        max_flows,
         workers: config.flow.workers,
         seed,
         alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
@@ -177,17 +186,14 @@ impl Args {
     }
 }
 
-fn serve(config: &Config, telemetry: &Telemetry, model: &Model) -> anyhow::Result<Option<HttpServer>> {
-    if !config.admin.enabled {
-        return Ok(None);
-    }
+fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privileges) -> anyhow::Result<HttpServer> {
     let Telemetry { metrics, heartbeats, readiness, clock } = telemetry.clone();
     let state = AdminState::new(metrics, heartbeats, readiness, clock);
     state.set_model(card(model));
-    let server =
-        HttpServer::start("admin", config.admin.listen, "--listen", Bounds::default(), router(Arc::new(state)))?;
+    state.set_privileges(privileges);
+    let server = HttpServer::serve("admin", bound, Bounds::default(), router(Arc::new(state)))?;
     tracing::info!("metrics on http://{}/metrics", server.local_addr());
-    Ok(Some(server))
+    Ok(server)
 }
 
 /// What `/model` tells of a model.
@@ -205,7 +211,7 @@ fn card(model: &Model) -> ModelCard {
 }
 
 /// Chooses and opens the interfaces. A single one is opened once for each worker; of several, each has one reader.
-fn open(config: &Config, seed: u64) -> anyhow::Result<Vec<LiveInterface>> {
+fn open(config: &Config, seed: u64, opener: &Opener) -> anyhow::Result<Vec<LiveInterface>> {
     let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
     let auto = ["auto".to_owned()];
     let specs = if config.capture.interfaces.is_empty() { &auto[..] } else { &config.capture.interfaces };
@@ -220,7 +226,7 @@ fn open(config: &Config, seed: u64) -> anyhow::Result<Vec<LiveInterface>> {
         .into_iter()
         .map(|chosen| {
             let settings = settings(config, chosen.name.clone(), chosen.promiscuous);
-            let captures = LiveCapture::open_group(settings, members, seed)?;
+            let captures = LiveCapture::open_group_by(opener, settings, members, seed)?;
             Ok(LiveInterface { captures, name: chosen.name, spec: chosen.spec, shows_copies })
         })
         .collect::<Result<_, LiveError>>()

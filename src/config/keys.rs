@@ -231,6 +231,13 @@ pub static KEYS: &[Key] = &[
     },
     Key { path: "admin.enabled", form: Form::Switch, default: "true", about: "Whether there is an admin server." },
     Key {
+        path: "privilege.sandbox",
+        form: Form::Choice(&["auto", "require", "off"]),
+        default: "auto",
+        about: "What `run` gives up once it has started: `auto` all capabilities, and with Landlock as much of files, programs \
+                and sockets as the kernel can keep it from; `require` ends where that is not all, or less than files and TCP; `off` nothing.",
+    },
+    Key {
         path: "log.level",
         form: Form::Choice(&["error", "warn", "info", "debug", "trace"]),
         default: "info",

@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::units;
 use super::written::{Override, Value, Written};
 use crate::alert::NovelMode;
+use crate::privilege::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 use crate::time::Micros;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub alert: AlertConfig,
     /// The admin server.
     pub admin: AdminConfig,
+    /// What the daemon gives up.
+    pub sandbox: Mode,
     /// Logs.
     pub log: LogConfig,
     /// Every key's value as text and where it was written, in the order of [`KEYS`].
@@ -169,6 +172,11 @@ impl Config {
                 incidents: of("alert.incidents")?.switch()?,
             },
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
+            sandbox: match of("privilege.sandbox")?.choice::<String>()?.as_str() {
+                "off" => Mode::Off,
+                "require" => Mode::Require,
+                _ => Mode::Auto,
+            },
             log: LogConfig { level: of("log.level")?.choice()?, format: of("log.format")?.choice()? },
             settings: KEYS.iter().map(|key| Setting::of(key, written)).collect(),
         })
@@ -265,7 +273,7 @@ mod tests {
         };
         assert_eq!((config.alert, config.model), (expected, None));
         let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");
-        assert_eq!(config.admin, AdminConfig { listen, enabled: true });
+        assert_eq!((config.admin, config.sandbox), (AdminConfig { listen, enabled: true }, Mode::Auto));
         assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
     }
 
@@ -296,6 +304,7 @@ alert:
   novel: alert
   incidents: false
 admin: {listen: '[::1]:0', enabled: false}
+privilege: {sandbox: require}
 log:
   level: debug
   format: json
@@ -316,6 +325,7 @@ log:
         assert_eq!((config.alert.dedup_window, config.alert.novel), (Micros::ZERO, NovelMode::Alert));
         assert!(!config.alert.incidents);
         assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
+        assert_eq!(config.sandbox, Mode::Require);
         assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
         assert_eq!(config.settings.len(), KEYS.len());
         assert!(config.settings.iter().all(|setting| setting.origin != Origin::Default));

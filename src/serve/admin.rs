@@ -1,6 +1,6 @@
 //! The admin server's routes: metrics, health, readiness and the model, all read-only.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -8,8 +8,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::privilege::{Confinement, Privileges};
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 
 /// What the routes read; the stages write it.
@@ -24,6 +25,7 @@ pub struct AdminState {
     /// The clock that the stages beat by.
     pub clock: Clock,
     model: RwLock<Option<Arc<ModelCard>>>,
+    privileges: OnceLock<Privileges>,
 }
 
 /// What `/model` tells of the loaded model.
@@ -57,12 +59,17 @@ impl AdminState {
         readiness: Arc<Readiness>,
         clock: Clock,
     ) -> Self {
-        Self { metrics, heartbeats, readiness, clock, model: RwLock::new(None) }
+        Self { metrics, heartbeats, readiness, clock, model: RwLock::new(None), privileges: OnceLock::new() }
     }
 
     /// Tells of this model from now on.
     pub fn set_model(&self, card: ModelCard) {
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(card));
+    }
+
+    /// Tells what the threads have given up; once.
+    pub fn set_privileges(&self, privileges: Privileges) {
+        self.privileges.get_or_init(|| privileges);
     }
 
     fn model(&self) -> Option<Arc<ModelCard>> {
@@ -102,10 +109,28 @@ async fn health(State(state): State<Arc<AdminState>>) -> Response {
     answer(healthy, &json!({ "status": if healthy { "ok" } else { "stale" }, "stages": stages }))
 }
 
-/// 200 while packets come in and flows can be classified, else 503; the body names what is missing.
+/// 200 while packets come in and flows can be classified, else 503; the body names what is missing, and what the
+/// threads hold and are kept from.
 async fn ready(State(state): State<Arc<AdminState>>) -> Response {
     let missing = state.readiness.missing();
-    answer(missing.is_empty(), &json!({ "ready": missing.is_empty(), "missing": missing }))
+    let mut body = json!({ "ready": missing.is_empty(), "missing": missing });
+    if let (Some(body), Some(privileges)) = (body.as_object_mut(), state.privileges.get()) {
+        let Privileges { threads, opener } = privileges;
+        let privileges = json!({ "threads": confinement(threads), "opener": opener.as_ref().map(confinement) });
+        body.insert("privileges".to_owned(), privileges);
+    }
+    answer(missing.is_empty(), &body)
+}
+
+fn confinement(Confinement { capabilities, no_new_privs, sandbox }: &Confinement) -> Value {
+    let sets = capabilities.by_name().into_iter().map(|(name, set)| (name.to_owned(), json!(set.names())));
+    let parts = sandbox.by_name().into_iter().map(|(name, on)| (name.to_owned(), json!(on)));
+    let landlock: serde_json::Map<_, _> = [("abi".to_owned(), json!(sandbox.abi))].into_iter().chain(parts).collect();
+    json!({
+        "capabilities": sets.collect::<serde_json::Map<_, _>>(),
+        "no_new_privs": no_new_privs,
+        "landlock": landlock,
+    })
 }
 
 async fn model(State(state): State<Arc<AdminState>>) -> Response {
@@ -130,7 +155,7 @@ const INDEX: &str = "\
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
 <li><a href=\"/healthz\">/healthz</a>: is each stage alive</li>
-<li><a href=\"/readyz\">/readyz</a>: do packets come in, is a model loaded</li>
+<li><a href=\"/readyz\">/readyz</a>: do packets come in, is a model loaded; which rights are held</li>
 <li><a href=\"/model\">/model</a>: which model judges</li>
 </ul>
 </body></html>

@@ -24,6 +24,10 @@ pub struct HttpServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// An address that is listened on; nobody is answered yet.
+#[derive(Debug)]
+pub struct Bound(TcpListener);
+
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -63,6 +67,21 @@ pub enum ServeError {
     Thread(#[source] io::Error),
 }
 
+impl Bound {
+    /// Listens, so that the right to may be given up before clients are served.
+    ///
+    /// `flag` is the command-line flag that sets the address, for the error message.
+    ///
+    /// # Errors
+    /// The address is taken or not ours.
+    pub fn to(listen: SocketAddr, flag: &'static str) -> Result<Self, ServeError> {
+        TcpListener::bind(listen).map(Self).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => ServeError::InUse { address: listen, flag },
+            _ => ServeError::Bind { address: listen, flag, source },
+        })
+    }
+}
+
 impl HttpServer {
     /// Listens at once, and serves `router` on a thread of this name until stopped.
     ///
@@ -77,12 +96,15 @@ impl HttpServer {
         bounds: Bounds,
         router: Router,
     ) -> Result<Self, ServeError> {
-        let bind_error = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ServeError::InUse { address: listen, flag },
-            _ => ServeError::Bind { address: listen, flag, source },
-        };
-        let listener = TcpListener::bind(listen).map_err(bind_error)?;
-        let address = listener.local_addr().map_err(bind_error)?;
+        Self::serve(name, Bound::to(listen, flag)?, bounds, router)
+    }
+
+    /// Serves `router` on a thread of this name until stopped.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn serve(name: &str, Bound(listener): Bound, bounds: Bounds, router: Router) -> Result<Self, ServeError> {
+        let address = listener.local_addr().map_err(ServeError::Thread)?;
         listener.set_nonblocking(true).map_err(ServeError::Thread)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()

@@ -4,4 +4,4 @@ mod admin;
 mod bounded;
 
 pub use admin::{AdminState, ModelCard, router};
-pub use bounded::{Bounds, HttpServer, ServeError};
+pub use bounded::{Bound, Bounds, HttpServer, ServeError};

@@ -16,6 +16,7 @@ use crate::features::FeatureId;
 use crate::flow::EndReason;
 use crate::model::EvidenceKind;
 use crate::packet::Unparsed;
+use crate::privilege::{Confinement, Privileges};
 use crate::sink::LossReason;
 use crate::taxonomy::Severity;
 use crate::time::Micros;
@@ -25,6 +26,8 @@ use crate::time::Micros;
 pub struct Metrics {
     registrar: Registrar,
     model_info: IntGaugeVec,
+    capabilities: IntGaugeVec,
+    sandbox: IntGaugeVec,
     packets_received: IntCounterVec,
     packets_dropped: IntCounterVec,
     packets_unparsed: IntCounterVec,
@@ -128,6 +131,8 @@ impl Metrics {
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
             model_info: r.gauges("model_info", &["name", "version", "sha256"], "Constant 1; the labels name the loaded model.")?,
+            capabilities: r.gauges("capabilities", &["threads", "set"], "Capabilities held, by the kernel's sets: of the thread that opens captures (`opener`), and of all `others`.")?,
+            sandbox: r.gauges("sandbox", &["part"], "1 if in force for all threads but the one that opens captures: `no_new_privs`, and what Landlock keeps them from: other `files` and programs, `tcp`, other `processes`, `udp`.")?,
             packets_received: r.counters("packets_received_total", &["interface"], "Packets received, by configured interface name or pattern.")?,
             packets_dropped: r.counters("packets_dropped_total", &["interface", "reason"], "Packets dropped before they were read: `kernel` because the capture ring was full, `interface` by the device or its driver.")?,
             packets_unparsed: r.counters("packets_unparsed_total", &["reason"], "Packets received that could not be read as IP packets.")?,
@@ -296,6 +301,20 @@ impl Metrics {
         self.model_info.with_label_values(&[&model.name, &model.version, &model.sha256]).set(1);
     }
 
+    /// Tells what the threads hold and are kept from.
+    pub fn set_privileges(&self, privileges: &Privileges) {
+        let of = [("others", Some(&privileges.threads)), ("opener", privileges.opener.as_ref())];
+        for (threads, confinement) in of.into_iter().filter_map(|(threads, of)| Some((threads, of?))) {
+            for (set, held) in confinement.capabilities.by_name() {
+                self.capabilities.with_label_values(&[threads, set]).set(held.len().into());
+            }
+        }
+        let Confinement { no_new_privs, sandbox, .. } = &privileges.threads;
+        for (part, on) in [("no_new_privs", *no_new_privs)].into_iter().chain(sandbox.by_name()) {
+            self.sandbox.with_label_values(&[part]).set(on.into());
+        }
+    }
+
     /// Publishes how far a feature has moved.
     pub fn set_drift(&self, feature: FeatureId, drift: f64) {
         self.feature_drift.with_label_values(&[feature.feature().key]).set(drift);
@@ -381,6 +400,7 @@ mod tests {
         metrics.early_lost("stdout", LossReason::Closed).inc();
         metrics.incidents_lost("stdout", LossReason::Io).inc();
         metrics.incidents_raised(EvidenceKind::Ports).inc();
+        metrics.set_privileges(&Privileges::default());
         metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);
         for name in ["old", "new"] {
             metrics.set_model(&ModelIdentity { name: name.into(), version: "1".into(), sha256: "ab".into() });
@@ -399,6 +419,8 @@ mod tests {
             "flowshrike_last_packet_timestamp_seconds{interface=\"eth.*\"} 1.5",
             "flowshrike_alerts_emitted_total{label=\"recon\",severity=\"medium\"} 1",
             "flowshrike_model_info{name=\"new\",sha256=\"ab\",version=\"1\"} 1",
+            "flowshrike_capabilities{set=\"effective\",threads=\"others\"} 0",
+            "flowshrike_sandbox{part=\"files\"} 0",
             "flowshrike_feature_drift{feature=\"flow_duration\"} 0.25",
             "flowshrike_classify_duration_seconds_bucket{le=\"0.000005\"} 1",
             concat!("flowshrike_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),

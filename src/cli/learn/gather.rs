@@ -15,6 +15,7 @@ use crate::flow::{FiveTuple, FlowFacts, FlowRecord, community_id};
 use crate::model::Model;
 use crate::packet::Frame;
 use crate::pipeline::{Order, Stage, Stop};
+use crate::privilege::raise_net_raw;
 use crate::time::Micros;
 use crate::train::learn::Baseline;
 
@@ -99,6 +100,7 @@ pub(super) fn captures(inputs: &Inputs, model: &Model) -> anyhow::Result<Gathere
 pub(super) fn interface(name: &str, span: Micros, inputs: &Inputs, model: &Model) -> anyhow::Result<Gathered> {
     let plan = inputs.plan(Profile::Standard, Defaults::of(Profile::Standard))?;
     let stop = Stop::default();
+    raise_net_raw().context("the right to capture cannot be made effective")?;
     let capture = LiveCapture::open(LiveSettings::new(name))?;
     let limit = Duration::from_micros(u64::try_from(span.0).unwrap_or_default());
     signals::listen(stop.clone(), Some(limit))?;
