@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist image image-test
+	chart-test deploy-lint dist image image-test serve-test serve-bench
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -34,6 +34,12 @@ test: ## install what is missing, and run all tests
 
 sklearn: ## figures of evaluate, verdicts of predict and rankings of train against scikit-learn's, in a Python environment under target/
 	@.ci/sklearn.sh
+
+serve-test: ## Schemathesis against the prediction service, in a Python environment under target/
+	@.ci/serve.sh test
+
+serve-bench: ## wrk against the prediction service: predictions a second, and the time of one
+	@.ci/serve.sh bench
 
 lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests
 	@.ci/lint.sh

@@ -4,6 +4,7 @@
 #   setup.sh build   a C linker and libpcap's development files; fails, with advice, where it cannot have them
 #   setup.sh test    besides, the programs that some tests run; what is not to be had is named, and those tests are skipped
 #   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
+#   setup.sh serve   besides a build, wrk and curl, which load the prediction service
 #   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
 #   setup.sh image   buildah, and mmdebstrap to make a base from Debian's packages
@@ -156,6 +157,12 @@ benches() {
     want ethtool ethtool "live benchmarks"
 }
 
+serving() {
+    build
+    if ! have wrk; then need "wrk, which loads the service" wrk wrk wrk wrk; fi
+    if ! have curl; then need "curl" curl curl curl curl; fi
+}
+
 counts() {
     build
     want valgrind valgrind "counts of instructions"
@@ -224,11 +231,12 @@ case "${1:-}" in
     build) build ;;
     test) tests ;;
     bench) benches ;;
+    serve) serving ;;
     counts) counts ;;
     fuzz) fuzzing ;;
     image) image ;;
     image-test) image_tests ;;
     deploy) deploy ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|counts|fuzz|image|image-test|deploy|lab" ;;
+    *) die "usage: $0 build|test|bench|serve|counts|fuzz|image|image-test|deploy|lab" ;;
 esac

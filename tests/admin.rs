@@ -173,6 +173,7 @@ fn slow_clients_lose_their_places() {
         connections: 2,
         request_timeout: Duration::from_millis(200),
         lifetime: Duration::from_secs(3_600),
+        ..Bounds::default()
     });
     let address = daemon.server.local_addr();
     let mut slow: Vec<_> = (0..2).map(|_| connect(address)).collect();

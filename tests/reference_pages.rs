@@ -12,7 +12,10 @@ fn the_configuration_page_is_current() {
 #[test]
 fn the_metrics_page_is_current() {
     let metrics = flowshrike::telemetry::Metrics::new().expect("metrics");
-    current("metrics.md", &metrics.reference_page());
+    let model = flowshrike::model::Model::embedded().expect("the default model");
+    let service =
+        flowshrike::telemetry::ServiceMetrics::new(&flowshrike::pipeline::identity_of(&model)).expect("metrics");
+    current("metrics.md", &(metrics.reference_page() + &service.reference_section()));
 }
 
 #[test]

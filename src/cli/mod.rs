@@ -19,6 +19,7 @@ mod progress;
 mod replay;
 mod rules_file;
 mod run;
+mod serve;
 mod signals;
 mod train;
 
@@ -51,6 +52,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// A verdict for each row of flow files
     Predict(predict::Args),
+    /// The prediction service: verdicts over HTTP
+    Serve(serve::Args),
     /// Add a cluster's own benign baseline, or analysts' verdicts, to a model
     Learn(Box<learn::Args>),
     /// A model's card, whether it is whole, and what changed between two
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Learn(args) => learn::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Config(args) => config::run(&args),

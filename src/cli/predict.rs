@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::labelled::BadRowArg;
 use super::{model_file, output};
 use crate::dataset::{self, RowQuery};
-use crate::model::{Model, Verdict};
+use crate::model::line;
 
 /// Options of `predict`.
 #[derive(Debug, clap::Args)]
@@ -47,12 +47,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut classifier = model.classifier();
     let mut out = BufWriter::new(output::open(args.output.as_deref())?);
     if args.format == Format::Csv {
-        writeln!(out, "label,score,novelty,novel")?;
+        writeln!(out, "{}", line::CSV_HEADER)?;
     }
+    let mut text = Vec::new();
     let query = RowQuery { data: &args.data, features: model.features(), on_bad_row: args.on_bad_row.into() };
     let read = dataset::for_each_row(&query, |row| -> anyhow::Result<()> {
         let verdict = row.map(|row| classifier.classify_row(row));
-        Ok(write(&mut out, &model, verdict.as_ref(), args.format)?)
+        let verdict = verdict.as_ref().map(|verdict| (model.label_name(verdict.label), verdict));
+        text.clear();
+        match args.format {
+            Format::Csv => line::write_csv(&mut text, verdict),
+            Format::Jsonl => line::write_json(&mut text, verdict),
+        }
+        Ok(out.write_all(&text)?)
     })?;
     out.flush()?;
     for note in &read.notes {
@@ -63,25 +70,4 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("note      {} values were not finite and counted as 0", classifier.non_finite());
     }
     Ok(())
-}
-
-fn write(out: &mut impl Write, model: &Model, verdict: Option<&Verdict>, format: Format) -> std::io::Result<()> {
-    let Some(Verdict { label, score, novelty, novel, .. }) = verdict else {
-        return match format {
-            Format::Csv => writeln!(out, ",,,"),
-            Format::Jsonl => writeln!(out, "null"),
-        };
-    };
-    let label = model.label_name(*label);
-    match format {
-        // A label of the taxonomy or of a checked artifact may still hold a comma.
-        Format::Csv if label.contains([',', '"']) => {
-            writeln!(out, "\"{}\",{score},{novelty},{novel}", label.replace('"', "\"\""))
-        }
-        Format::Csv => writeln!(out, "{label},{score},{novelty},{novel}"),
-        Format::Jsonl => {
-            let line = serde_json::json!({ "label": label, "score": score, "novelty": novelty, "novel": novel });
-            writeln!(out, "{line}")
-        }
-    }
 }

@@ -189,25 +189,11 @@ impl Args {
 fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privileges) -> anyhow::Result<HttpServer> {
     let Telemetry { metrics, heartbeats, readiness, clock } = telemetry.clone();
     let state = AdminState::new(metrics, heartbeats, readiness, clock);
-    state.set_model(card(model));
+    state.set_model(ModelCard::of(model));
     state.set_privileges(privileges);
     let server = HttpServer::serve("admin", bound, Bounds::default(), router(Arc::new(state)))?;
     tracing::info!("metrics on http://{}/metrics", server.local_addr());
     Ok(server)
-}
-
-/// What `/model` tells of a model.
-fn card(model: &Model) -> ModelCard {
-    ModelCard {
-        name: model.name().to_owned(),
-        version: model.version().to_owned(),
-        sha256: model.sha256().to_owned(),
-        engine: model.engine().to_owned(),
-        profile: model.profile().name().to_owned(),
-        features: model.features().iter().map(ToString::to_string).collect(),
-        labels: model.labels().to_vec(),
-        trained_on: Some(model.trained_on().to_owned()),
-    }
 }
 
 /// Chooses and opens the interfaces. A single one is opened once for each worker; of several, each has one reader.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::output;
 use crate::pipeline::Stop;
@@ -50,6 +50,46 @@ pub(super) fn listen(stop: Stop, limit: Option<Duration>) -> anyhow::Result<()> 
         .spawn(move || runtime.block_on(listening))
         .context("signals cannot be listened to")?;
     Ok(())
+}
+
+/// SIGTERM or SIGINT, for a command that waits for nothing else.
+#[derive(Debug)]
+pub(super) struct End {
+    runtime: tokio::runtime::Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    /// Listens from now on.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .context("signals cannot be listened to")?;
+        let guard = runtime.enter();
+        let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let [Ok(terminate), Ok(interrupt)] = signals else {
+            anyhow::bail!("signals cannot be listened to");
+        };
+        drop(guard);
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Returns when the first has come; a second one ends the process at once, with the code that shells give a killed program.
+    pub(super) fn wait(self) {
+        let Self { runtime, mut terminate, mut interrupt } = self;
+        let mut next = async move || {
+            tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = interrupt.recv() => SignalKind::interrupt(),
+            }
+        };
+        runtime.block_on(next());
+        let again = move || runtime.block_on(async move { process::exit(128 + next().await.as_raw_value()) });
+        // Without the thread a second signal does nothing, and the end comes all the same.
+        drop(thread::Builder::new().name("signals".to_owned()).spawn(again));
+    }
 }
 
 /// Lets SIGINT and SIGTERM end a command at once, with the code that shells give a killed program, but not amid a file: what

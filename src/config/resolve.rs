@@ -431,6 +431,7 @@ log:
             ("FLOWSHRIKE_METRICS_SERVICE_HOST", "10.96.0.9"),
             ("FLOWSHRIKE_METRICS_PORT_9469_TCP_PROTO", "tcp"),
             ("FLOWSHRIKE_CONFIG", "/etc/flowshrike.yaml"),
+            ("FLOWSHRIKE_SERVE_LISTEN", "0.0.0.0:8000"),
         ] {
             assert!(load("", &[(name, value)], &[]).is_ok(), "{name}");
         }

@@ -232,5 +232,6 @@ fn is_service_link(name: &str, value: &OsString) -> bool {
         || rest.split_once("PORT_").is_some_and(of_port)
 }
 
-/// Read elsewhere: the command line takes the path of the configuration file from it.
-const RESERVED_VARIABLES: &[&str] = &["FLOWSHRIKE_CONFIG"];
+/// Read elsewhere: the command line takes the path of the configuration file from one, and the prediction service, which an image
+/// may hold beside the daemon, its address from the other.
+const RESERVED_VARIABLES: &[&str] = &["FLOWSHRIKE_CONFIG", "FLOWSHRIKE_SERVE_LISTEN"];

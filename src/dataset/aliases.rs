@@ -16,6 +16,31 @@ pub(super) enum Family {
     Python,
 }
 
+/// What one column's name says of the family of its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Only the Python meter's.
+    python: bool,
+    /// Only the original's.
+    older: bool,
+    /// The reference's or our export's.
+    known: bool,
+    /// A column that the original does not have.
+    reference: bool,
+}
+
+impl Mark {
+    pub(super) fn of(name: &str) -> Self {
+        let any = |names: fn(&Row) -> &'static [&'static str]| ROWS.iter().flat_map(names).any(|held| fits(held, name));
+        Self {
+            python: any(|row| row.python),
+            older: any(|row| row.older),
+            known: FeatureId::named(name).is_some(),
+            reference: fits(REFERENCE_ONLY, name) || fits("fwd_rst_flags", name),
+        }
+    }
+}
+
 /// What a family means by a feature's column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -30,18 +55,24 @@ pub(super) enum Meaning {
 impl Family {
     /// The family of a file with these columns.
     pub(super) fn of(columns: &[String]) -> Self {
-        let any = |names: fn(&Row) -> &'static [&'static str]| {
-            let is_one = |held: &str| ROWS.iter().flat_map(names).any(|name| fits(name, held));
-            columns.iter().any(|held| is_one(held))
-        };
-        if any(|row| row.python) {
+        Self::of_marks(columns.iter().map(|name| Mark::of(name)))
+    }
+
+    /// The same of what each of the names says.
+    pub(super) fn of_marks(marks: impl Iterator<Item = Mark>) -> Self {
+        let (mut known, mut all) = (0, Mark::default());
+        for mark in marks {
+            known += usize::from(mark.known);
+            all.python |= mark.python;
+            all.older |= mark.older;
+            all.reference |= mark.reference;
+        }
+        if all.python {
             return Self::Python;
         }
         // Version 4 of the original has the reference's names, but not all of its columns.
-        let known = columns.iter().filter(|held| FeatureId::named(held).is_some()).count();
-        let whole = known >= WHOLE_HEADER
-            && !columns.iter().any(|held| fits(REFERENCE_ONLY, held) || fits("fwd_rst_flags", held));
-        if whole || any(|row| row.older) { Self::Older } else { Self::Reference }
+        let whole = known >= WHOLE_HEADER && !all.reference;
+        if whole || all.older { Self::Older } else { Self::Reference }
     }
 
     /// The feature of a column's name.
@@ -70,6 +101,14 @@ impl Family {
             Self::Python => row.map_or(Same, |row| row.python_meaning),
         }
     }
+}
+
+/// Every name that a feature or identity column has somewhere.
+pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+    let own = FeatureId::all().chain(FeatureId::identities()).map(|id| id.feature());
+    own.flat_map(|feature| [feature.column, feature.key])
+        .chain(ROWS.iter().flat_map(|row| row.older.iter().chain(row.python).copied()))
+        .chain(IDENTITY_NAMES.iter().flat_map(|(_, names)| names.iter().copied()))
 }
 
 /// One feature's names and meanings elsewhere.

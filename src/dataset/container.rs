@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use flate2::Crc;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 use zip::{CompressionMethod, ZipArchive};
@@ -29,6 +30,34 @@ pub(super) struct Part {
 enum Place {
     File,
     Member { archive: PathBuf, start: u64, packed: u64, unpacked: u64, crc: u32, method: CompressionMethod },
+}
+
+/// A table that stands in no file: the body of a request.
+pub enum Upload {
+    /// A file's bytes, of any format.
+    Whole(Bytes),
+    /// Text that is unpacked as it is read.
+    Stream(Box<dyn BufRead + Send>),
+}
+
+impl Upload {
+    /// Opens the table and reads the names of its columns; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// If it cannot be read or names none.
+    pub(super) fn open(self, name: &str) -> Result<Opened, DatasetError> {
+        let table = match self {
+            Self::Whole(bytes) if bytes.starts_with(PARQUET) => {
+                let length = bytes.len() as u64;
+                Parquet::open(bytes, length).map(|table| Box::new(table) as Box<dyn Table>)
+            }
+            Self::Whole(bytes) => text(Box::new(Cursor::new(bytes))),
+            Self::Stream(stream) => text(stream),
+        };
+        let path = PathBuf::from(name);
+        let table = table.map_err(|trouble| trouble.at(path.clone(), None))?;
+        Ok(Opened { path, stem: name.to_owned(), table })
+    }
 }
 
 /// The tables of a path in order, and the members of an archive that are none.
@@ -103,7 +132,8 @@ impl Part {
                     let start = start_of(&mut file)?;
                     file.rewind()?;
                     if start.starts_with(PARQUET) {
-                        return Ok(Box::new(Parquet::open(file)?));
+                        let length = file.metadata()?.len();
+                        return Ok(Box::new(Parquet::open(file, length)?));
                     }
                 }
                 text(Box::new(BufReader::new(file)))

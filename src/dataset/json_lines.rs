@@ -222,7 +222,8 @@ impl<'de> Visitor<'de> for Members<'_> {
 }
 
 /// A line with each bare `NaN`, `Infinity` and `-Infinity` as a string.
-fn with_quoted_constants(line: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn with_quoted_constants(line: &str) -> Cow<'_, str> {
     if !CONSTANTS.iter().any(|name| line.contains(name)) {
         return Cow::Borrowed(line);
     }

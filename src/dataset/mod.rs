@@ -9,6 +9,7 @@ mod columns;
 mod container;
 mod csv;
 mod error;
+mod fields;
 mod flow_identity;
 mod identity;
 mod json_lines;
@@ -21,10 +22,13 @@ mod skipped;
 mod table;
 pub mod timestamp;
 
+pub use container::Upload;
 pub use error::{BadRow, DatasetError, Place};
+pub use fields::{FieldName, FieldNames, Naming};
 pub use flow_identity::FlowIdentity;
+pub use json_lines::with_quoted_constants;
 pub use read::{Query, read, read_watched};
-pub use rows::{FlowRow, RowQuery, RowsRead, for_each_flow, for_each_row};
+pub use rows::{FlowRow, RowQuery, RowsRead, for_each_flow, for_each_row, for_each_row_in};
 pub use skipped::{OnBadRow, Skipped};
 
 use std::collections::HashMap;

@@ -1,13 +1,12 @@
 //! Parquet: rows by the footer's columns, a batch at a time, and only of the columns that are asked for.
 
 use std::cell::Cell as Shared;
-use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once};
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
@@ -22,7 +21,7 @@ pub(super) struct Parquet {
     /// The fields of the file's schema, one for each column.
     fields: Vec<Arc<Type>>,
     name: String,
-    reader: Option<SerializedFileReader<File>>,
+    reader: Option<Box<dyn FileReader>>,
     rows: Option<RowIter<'static>>,
     expected: u64,
     /// Where a chosen column stands in a row: rows have the file's order.
@@ -41,8 +40,8 @@ enum Value {
 }
 
 impl Parquet {
-    pub(super) fn open(file: File) -> Result<Self, Trouble> {
-        let length = file.metadata()?.len();
+    /// Opens a file of so many bytes, or what holds one.
+    pub(super) fn open(file: impl ChunkReader + 'static, length: u64) -> Result<Self, Trouble> {
         let reader = guarded(|| SerializedFileReader::new(file))?;
         check_places(reader.metadata().row_groups(), length)?;
         let metadata = reader.metadata().file_metadata();
@@ -53,7 +52,7 @@ impl Parquet {
             fields,
             name: schema.name().to_owned(),
             expected: u64::try_from(metadata.num_rows()).unwrap_or(0),
-            reader: Some(reader),
+            reader: Some(Box::new(reader)),
             rows: None,
             order: Vec::new(),
             row: Vec::new(),
@@ -95,7 +94,7 @@ impl Table for Parquet {
             columns.iter().map(|column| sorted.iter().position(|held| held == column).unwrap_or(usize::MAX)).collect();
         let schema = Type::group_type_builder(&self.name).with_fields(fields).build().map_err(trouble)?;
         if let Some(reader) = self.reader.take() {
-            self.rows = Some(guarded(|| RowIter::from_file_into(Box::new(reader)).project(Some(schema)))?);
+            self.rows = Some(guarded(|| RowIter::from_file_into(reader).project(Some(schema)))?);
         }
         Ok(())
     }

@@ -64,7 +64,9 @@ impl<'m> Classifier<'m> {
     }
 
     /// The verdict on a row and, in the order of [`Model::labels`], every label's share of the vote; the verdict's score is the
-    /// greatest of them. All are 0 where nothing votes. Searches anew each time: evaluation asks, the packet path does not.
+    /// greatest of them. All are 0 where nothing votes. What a share is depends on the engine: the nearest points' weights (those of
+    /// the unknown left out), a leaf's training rows, the mean of such leaves, or the training rows' own shares. Searches anew each
+    /// time: evaluation and the prediction service ask, the packet path does not.
     pub fn scores_row(&mut self, row: &[f64], shares: &mut Vec<f64>) -> Verdict {
         let known = self.judge(row);
         self.non_finite += u64::from(known.non_finite);

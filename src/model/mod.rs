@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod evidence;
 mod knn;
+pub mod line;
 mod memo;
 mod novelty;
 mod older;

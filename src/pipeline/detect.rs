@@ -68,6 +68,12 @@ impl<'m> Detector<'m> {
         self.classifier.explain(&self.features).into_iter().flatten().collect()
     }
 
+    /// The model that is asked.
+    #[must_use]
+    pub const fn model(&self) -> &'m Model {
+        self.classifier.model()
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {

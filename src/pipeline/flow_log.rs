@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::features::{FeatureVector, Profile, json};
 use crate::flow::{FlowRecord, community_id};
-use crate::model::{Model, Verdict};
+use crate::model::{Model, Verdict, line};
 
 /// Appends one flow's line.
 pub(super) fn write_line(
@@ -16,15 +16,8 @@ pub(super) fn write_line(
     verdict: &Verdict,
 ) {
     json::write_line(out, record, features, profile, |out| {
-        let Verdict { label, score, novelty, novel, .. } = verdict;
-        let community_id = community_id(&record.tuple);
-        let label = model.label_name(*label);
-        // Writing to a vector cannot fail; labels are names of the taxonomy or of a checked artifact.
-        write!(out, ",\"community_id\":\"{community_id}\",\"label\":").unwrap_or_default();
-        serde_json::to_writer(&mut *out, label).unwrap_or_default();
-        for (key, number) in [("score", *score), ("novelty", *novelty)] {
-            write!(out, ",\"{key}\":{}", if number.is_finite() { number } else { 0.0 }).unwrap_or_default();
-        }
-        write!(out, ",\"novel\":{novel}").unwrap_or_default();
+        // Writing to a vector cannot fail.
+        write!(out, ",\"community_id\":\"{}\",", community_id(&record.tuple)).unwrap_or_default();
+        line::write_members(out, model.label_name(verdict.label), verdict);
     });
 }

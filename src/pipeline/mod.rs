@@ -15,6 +15,7 @@
 mod alerting;
 mod counters;
 mod detect;
+mod flow_lines;
 mod flow_log;
 pub mod limits;
 mod live;
@@ -27,6 +28,7 @@ mod summary;
 pub use alerting::{Alerting, IncidentCounts, Outcome, Taken, Told, identity_of, policy_of};
 pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
 pub use detect::{Detector, Judge, Judged, Passed};
+pub use flow_lines::{FlowLines, FlowLinesError, flow_lines};
 pub use live::{Live, LiveEnd, LiveInterface, Stop, Telemetry};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use crate::model::Model;
 use crate::privilege::{Confinement, Privileges};
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 
@@ -29,7 +31,7 @@ pub struct AdminState {
 }
 
 /// What `/model` tells of the loaded model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ModelCard {
     /// The artifact's name.
     pub name: String,
@@ -48,6 +50,23 @@ pub struct ModelCard {
     /// What it was trained on, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
+}
+
+impl ModelCard {
+    /// The card of a model.
+    #[must_use]
+    pub fn of(model: &Model) -> Self {
+        Self {
+            name: model.name().to_owned(),
+            version: model.version().to_owned(),
+            sha256: model.sha256().to_owned(),
+            engine: model.engine().to_owned(),
+            profile: model.profile().name().to_owned(),
+            features: model.features().iter().map(ToString::to_string).collect(),
+            labels: model.labels().to_vec(),
+            trained_on: Some(model.trained_on().to_owned()),
+        }
+    }
 }
 
 impl AdminState {

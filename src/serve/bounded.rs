@@ -35,8 +35,12 @@ pub struct Bounds {
     pub connections: usize,
     /// Time for a client to send the head of a request, also the next one on the same connection.
     pub request_timeout: Duration,
-    /// Time that a connection may last in all.
+    /// Time that a connection may last in all; then it ends with the request in progress.
     pub lifetime: Duration,
+    /// Time for requests in progress when the server stops, or their connection has lasted long enough.
+    pub grace: Duration,
+    /// Threads that serve; with one, all is done in the server's own.
+    pub threads: usize,
 }
 
 /// The server cannot start.
@@ -106,7 +110,13 @@ impl HttpServer {
     pub fn serve(name: &str, Bound(listener): Bound, bounds: Bounds, router: Router) -> Result<Self, ServeError> {
         let address = listener.local_addr().map_err(ServeError::Thread)?;
         listener.set_nonblocking(true).map_err(ServeError::Thread)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let mut builder = match bounds.threads {
+            0 | 1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        let runtime = builder
+            .worker_threads(bounds.threads.max(1))
+            .thread_name(name)
             .enable_io()
             .enable_time()
             .build()
@@ -118,7 +128,11 @@ impl HttpServer {
         let (stop, stopped) = watch::channel(false);
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || runtime.block_on(serve(listener, router, bounds, stopped)))
+            .spawn(move || {
+                runtime.block_on(serve(listener, router, bounds, stopped));
+                // What is still at work had its time.
+                runtime.shutdown_background();
+            })
             .map_err(ServeError::Thread)?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
@@ -152,7 +166,13 @@ impl Drop for HttpServer {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { connections: CONNECTIONS, request_timeout: REQUEST_TIMEOUT, lifetime: LIFETIME }
+        Self {
+            connections: CONNECTIONS,
+            request_timeout: REQUEST_TIMEOUT,
+            lifetime: LIFETIME,
+            grace: GRACE,
+            threads: 1,
+        }
     }
 }
 
@@ -184,10 +204,12 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, bounds: Bounds
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await.ok();
+    timeout(bounds.grace, async { while connections.join_next().await.is_some() {} }).await.ok();
 }
 
 async fn connection(stream: TcpStream, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
+    // Answers are written whole: waiting for more to send would only make them late.
+    stream.set_nodelay(true).ok();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.request_timeout)
@@ -195,10 +217,10 @@ async fn connection(stream: TcpStream, router: Router, bounds: Bounds, mut stopp
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = timeout(bounds.lifetime, connection.as_mut()) => ended,
-        () = told(&mut stopped) => {
+        ended = connection.as_mut() => Ok(ended),
+        () = async { tokio::select! { () = told(&mut stopped) => {}, () = sleep(bounds.lifetime) => {} } } => {
             connection.as_mut().graceful_shutdown();
-            timeout(GRACE, connection).await
+            timeout(bounds.grace, connection).await
         }
     };
     match ended {

@@ -338,10 +338,9 @@ impl Metrics {
     #[must_use]
     pub fn reference_page(&self) -> String {
         let mut page = String::from(PAGE_HEAD);
-        for Definition { name, kind, labels, help } in self.definitions() {
-            let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        for definition in self.definitions() {
             // Writing to a `String` cannot fail.
-            writeln!(page, "| `{name}` | {} | {labels} | {help} |", kind.name()).ok();
+            writeln!(page, "{definition}").ok();
         }
         page
     }

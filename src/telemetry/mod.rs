@@ -4,8 +4,10 @@ mod heartbeat;
 pub mod logging;
 mod metrics;
 mod registrar;
+mod service;
 
 pub use heartbeat::{Clock, Heartbeat, Heartbeats, Readiness, StageAge};
 pub use logging::{LogFormat, LogLevel};
 pub use metrics::{AlertMetrics, InterfaceMetrics, Metrics, QueueMetrics};
 pub use registrar::{Definition, Kind};
+pub use service::{RouteMetrics, ServiceMetrics};

@@ -1,8 +1,10 @@
 //! Registers metrics and keeps the list from which the reference page is made, so that the two cannot differ.
 
+use std::fmt;
+
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// One metric as the reference page names it.
@@ -27,6 +29,15 @@ pub enum Kind {
     Gauge,
     /// Counts of values up to each bound.
     Histogram,
+}
+
+impl fmt::Display for Definition {
+    /// A row of the reference page's table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, labels, help } = self;
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        write!(f, "| `{name}` | {} | {labels} | {help} |", kind.name())
+    }
 }
 
 impl Kind {
@@ -79,6 +90,17 @@ impl Registrar {
     pub(super) fn histogram(&mut self, name: &str, bounds: &[f64], help: &'static str) -> Made<Histogram> {
         let opts = HistogramOpts::from(self.note(name, Kind::Histogram, &[], help)).buckets(bounds.to_vec());
         self.register(Histogram::with_opts(opts)?)
+    }
+
+    pub(super) fn histograms(
+        &mut self,
+        name: &str,
+        labels: &[&'static str],
+        bounds: &[f64],
+        help: &'static str,
+    ) -> Made<HistogramVec> {
+        let opts = HistogramOpts::from(self.note(name, Kind::Histogram, labels, help)).buckets(bounds.to_vec());
+        self.register(HistogramVec::new(opts, labels)?)
     }
 
     fn note(&mut self, name: &str, kind: Kind, labels: &[&'static str], help: &'static str) -> Opts {

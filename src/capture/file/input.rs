@@ -23,7 +23,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Opens a path, or standard input for `-`; unpacks gzip by its first two bytes.
+    /// Opens a path, or standard input for `-`.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let raw: Box<dyn Read + Send> = if path.as_os_str() == "-" {
             Box::new(io::stdin())
@@ -34,6 +34,11 @@ impl Input {
             }
             Box::new(file)
         };
+        Self::of(raw)
+    }
+
+    /// Reads a stream; unpacks gzip by its first two bytes.
+    pub(super) fn of(raw: Box<dyn Read + Send>) -> io::Result<Self> {
         let taken = Arc::new(AtomicU64::new(0));
         let mut counted = Counted { inner: raw, taken: Arc::clone(&taken) };
         let mut first = [0; 2];

@@ -116,8 +116,20 @@ impl CaptureFile {
     /// # Errors
     /// [`FileError::Open`], [`FileError::NotACapture`] or, for a header cut short, [`FileError::Truncated`].
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::new(path, Input::open(path))
+    }
+
+    /// The same for a stream, such as a request's body; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`CaptureFile::open`].
+    pub fn from_stream(name: &str, stream: Box<dyn io::Read + Send>) -> Result<Self, FileError> {
+        Self::new(Path::new(name), Input::of(stream))
+    }
+
+    fn new(path: &Path, input: io::Result<Input>) -> Result<Self, FileError> {
         let name = FileName(path.to_owned());
-        let mut input = Input::open(path).map_err(|source| FileError::Open { file: name.clone(), source })?;
+        let mut input = input.map_err(|source| FileError::Open { file: name.clone(), source })?;
         let format = Self::sniff(&mut input).map_err(|stop| match stop {
             Stop::Damaged(found) => FileError::NotACapture { file: name.clone(), found },
             Stop::End => FileError::NotACapture { file: name.clone(), found: "it is empty".to_owned() },
