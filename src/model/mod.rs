@@ -232,6 +232,13 @@ impl Model {
         !self.is_benign(verdict.label) && verdict.attack >= self.threshold(verdict.label)
     }
 
+    /// Whether a verdict speaks for an attack, though a single flow of its label may never be told of: what is to be taken for benign is held
+    /// against this.
+    #[must_use]
+    pub fn suspects_attack(&self, verdict: &Verdict) -> bool {
+        !self.is_benign(verdict.label) && verdict.attack >= self.threshold(verdict.label).min(SUSPECT)
+    }
+
     /// One line on what it was trained on.
     #[must_use]
     pub fn trained_on(&self) -> &str {
@@ -305,6 +312,8 @@ pub fn leaky_line(columns: &[&'static str]) -> Option<String> {
     (!columns.is_empty()).then(|| format!("LEAKY: trained on {}: {}", quoted.join(", "), reasons.join("; ")))
 }
 
+/// Half of the votes: from there on an attack is the likelier.
+pub const SUSPECT: f32 = 0.5;
 /// The artifact of the default model; `models/README.md` is its card.
 const EMBEDDED: &[u8] = include_bytes!("../../models/default.fsm");
 

@@ -69,7 +69,7 @@ What a label means: its stage, what an alert says of it, how severe it is, and t
 - Techniques, their names and tactics are those of Enterprise ATT&CK ATTACK_VERSION. A scan from outside is Reconnaissance, looking around
   from inside a cluster is Discovery. ATT&CK has no tactic for a stage `tunnel` or `mining`: they stand under Command and Control,
   and Impact.
-- That a label is here does not mean that the default model knows it: it tells `benign`, `recon` and `exploit` apart.
+- That a label is here does not mean that the default model knows it: `models/README.md` says what it knows, and how well.
 
 | Label | Number | Stage | Title | Severity | Technique | Tactic |
 |---|---|---|---|---|---|---|

@@ -262,7 +262,7 @@ impl Seen {
         let mut point = Vec::new();
         let mut seen = |row| {
             let verdict = classifier.classify_row(baseline.row(row));
-            let alerts = parent.predicts_attack(&verdict);
+            let alerts = parent.suspects_attack(&verdict);
             let distance = alerts.then(|| {
                 parent.transform().apply(baseline.row(row), &mut point);
                 guard.distance(&point, verdict.label.0)

@@ -4,7 +4,7 @@
 //! classifier's own rule on points instead of rows; a test holds the two against each other.
 
 use super::LearnError;
-use crate::model::{EngineParts, Metric, Model, Weighting};
+use crate::model::{EngineParts, Metric, Model, SUSPECT, Weighting};
 
 /// Labelled points and how many of them vote.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Surface {
             points: knn.points.clone(),
             labels: knn.point_labels.clone(),
             benign: benign.map_or(0, |(id, _)| id),
-            thresholds: parts.alert_thresholds.clone(),
+            thresholds: parts.alert_thresholds.iter().map(|least| least.min(SUSPECT)).collect(),
             flows: parts.labels.iter().map(|label| parts.provenance.rows.get(label).copied().unwrap_or(0)).collect(),
             metric: knn.metric,
             unknown: knn.unknown.map_or(0.0, f32::recip),
@@ -121,7 +121,7 @@ impl Surface {
         (best.0, best.1 / total, (total - quiet) / (total + if exact { 0.0 } else { self.unknown }))
     }
 
-    /// The attack labels' share of the votes, if a flow at this place would be alerted on.
+    /// The attack labels' share of the votes, if a flow at this place is suspected, whether or not it would be told of by itself.
     pub(super) fn alerts(&self, place: &[f32]) -> Option<f32> {
         let (label, _, attack) = self.vote(place);
         let threshold = self.thresholds.get(usize::from(label)).copied().unwrap_or(f32::INFINITY);
