@@ -258,3 +258,16 @@ fn a_page_that_cannot_be_written_is_an_error() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("page.html: cannot be written"), "{said}");
 }
+
+#[test]
+fn a_model_with_evidence_is_scored_on_flows_that_do_not_say_who_and_when() {
+    let folder = Folder::new();
+    let scored = flowshrike(&["evaluate", "--data", &folder.path("test.csv"), "--format", "json"]);
+    let said = String::from_utf8_lossy(&scored.stderr).into_owned();
+    assert!(scored.status.success() && said.contains("nothing on evidence beyond one flow"), "{said}");
+    let found: Value = serde_json::from_slice(&scored.stdout).expect("JSON");
+    assert!(found["flows"] == 197 && found["evidence"].is_null(), "{found}");
+    folder.write("wrong.csv", "Label\n0\n");
+    let wrong = flowshrike(&["evaluate", "--data", &folder.path("wrong.csv")]);
+    assert!(wrong.status.code() == Some(1) && String::from_utf8_lossy(&wrong.stderr).contains("no column"));
+}

@@ -9,7 +9,7 @@ use super::labelled::Labelled;
 use super::output::write_whole;
 use super::progress::Bars;
 use super::{model_file, signals};
-use crate::dataset::{Dataset, Skipped};
+use crate::dataset::{Dataset, DatasetError, Skipped};
 use crate::model::{Model, leaky_line};
 use crate::train::evidence::{Compared, columns, compare, compared_text};
 use crate::train::{self, Assessment, Judged, Options, Progress as _};
@@ -147,10 +147,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The flows, and what evidence adds on them if the model has thresholds for it and they say who and when.
 fn read(args: &Args, model: &Model, bars: &Bars) -> anyhow::Result<(Dataset, Option<Compared>)> {
+    let alone = || Ok((args.flows.read_timed(model.features(), bars)?, None));
     if model.evidence().is_none() {
-        return Ok((args.flows.read_timed(model.features(), bars)?, None));
+        return alone();
     }
-    let data = args.flows.read_identified(&columns(model), bars)?;
+    let data = match args.flows.read_identified(&columns(model), bars) {
+        Ok(data) => data,
+        Err(error) if matches!(error.downcast_ref(), Some(DatasetError::Missing { .. })) => {
+            bars.say(&format!("note      nothing on evidence beyond one flow: {error}\n"));
+            return alone();
+        }
+        Err(error) => return Err(error),
+    };
     let compared = match compare(model, &data) {
         Ok(compared) => compared,
         Err(error) => {
