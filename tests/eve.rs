@@ -142,6 +142,7 @@ fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
         middle_window,
         long_window,
         kinds: [(EvidenceKind::Ports, least(10.0)), (EvidenceKind::Flood, least(20.0))].into(),
+        guessing: BTreeMap::new(),
         share: BTreeMap::new(),
         learned_on: "a test".to_owned(),
     });

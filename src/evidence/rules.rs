@@ -14,6 +14,8 @@ pub(super) struct Rules {
     least: [Option<Least>; EvidenceKind::ALL.len()],
     /// By [`LabelId`].
     share: Vec<Option<Least>>,
+    /// By [`LabelId`]; all `None` in an older model, whose guessing has one threshold for all labels.
+    guessing: Vec<Option<Least>>,
     labels: Vec<Named>,
     /// By [`EvidenceKind::index`]; where the model's own label is not used.
     kinds: [Named; EvidenceKind::ALL.len()],
@@ -43,6 +45,7 @@ impl Rules {
         Some(Self {
             least: EvidenceKind::ALL.map(least),
             share: model.labels().iter().map(|label| parts.share.get(label).copied()).collect(),
+            guessing: model.labels().iter().map(|label| parts.guessing.get(label).copied()).collect(),
             labels: model.labels().iter().map(|label| named(label)).collect(),
             kinds: EvidenceKind::ALL.map(|kind| named(label_of(kind))),
             floods: [named("dos.udp-flood"), named("dos")],
@@ -53,9 +56,12 @@ impl Rules {
     pub(super) fn raise(&self, reading: &Reading) -> Option<Raise> {
         let kind = reading.subject.kind;
         let own = reading.label.map(|label| usize::from(label.0));
+        let of_label = |by_label: &[Option<Least>]| own.and_then(|label| by_label.get(label).copied().flatten());
+        let of_kind = || self.least.get(kind.index()).copied().flatten();
         let Least { least, lean, .. } = match kind {
-            EvidenceKind::Share => own.and_then(|label| self.share.get(label).copied().flatten()),
-            _ => self.least.get(kind.index()).copied().flatten(),
+            EvidenceKind::Share => of_label(&self.share),
+            EvidenceKind::Guessing => of_label(&self.guessing).or_else(of_kind),
+            _ => of_kind(),
         }?;
         let count = reading.value(lean);
         if count < least {

@@ -43,8 +43,12 @@ pub struct EvidenceParts {
     pub middle_window: u32,
     /// See `short_window`.
     pub long_window: u32,
-    /// From which count on a kind raises an incident; a kind that is not here raises none. Not the share, which goes by label.
+    /// From which count on a kind raises an incident; a kind that is not here raises none. Not the share, which goes by label, and
+    /// guessing only where `guessing` says nothing, as in older artifacts.
     pub kinds: BTreeMap<EvidenceKind, Least>,
+    /// From which count on guessing raises an incident, by the label that its verdicts lead to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guessing: BTreeMap<String, Least>,
     /// From which sum on the share raises an incident, by its label.
     pub share: BTreeMap<String, Least>,
     /// One line on the flows that this was learnt on.
@@ -142,7 +146,11 @@ impl EvidenceParts {
     /// Each threshold with its name for people, in order.
     pub fn told(&self) -> impl Iterator<Item = (String, &Least)> + '_ {
         let kinds = self.kinds.iter().map(|(kind, least)| (kind.to_string(), least));
-        kinds.chain(self.share.iter().map(|(label, least)| (format!("share of {label}"), least)))
+        let by_label = [("guessing", &self.guessing), ("share", &self.share)];
+        let by_label = by_label
+            .into_iter()
+            .flat_map(|(kind, labels)| labels.iter().map(move |(label, least)| (format!("{kind} of {label}"), least)));
+        kinds.chain(by_label)
     }
 
     /// Refuses what the counting cannot go by.
@@ -158,7 +166,8 @@ impl EvidenceParts {
         if self.kinds.contains_key(&EvidenceKind::Share) {
             return bad("the share goes by label".to_owned());
         }
-        if let Some(label) = self.share.keys().find(|label| !labels.contains(label) || taxonomy::is_benign(label)) {
+        let mut by_label = self.share.keys().chain(self.guessing.keys());
+        if let Some(label) = by_label.find(|label| !labels.contains(label) || taxonomy::is_benign(label)) {
             return bad(format!("`{label}` is no attack's label of the model"));
         }
         let is_count = |x: f32| x.is_finite() && x >= 0.0;

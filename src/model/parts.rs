@@ -453,6 +453,7 @@ pub(super) mod tests {
             middle_window,
             long_window,
             kinds: BTreeMap::from([(EvidenceKind::Ports, least)]),
+            guessing: BTreeMap::new(),
             share: BTreeMap::from([("recon".to_owned(), Least { least: 4.5, lean: 0.5, ..least })]),
             learned_on: "an example".to_owned(),
         })

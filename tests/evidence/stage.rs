@@ -209,19 +209,46 @@ fn calls_without_end_are_a_flood_once_a_verdict_has_spoken_against_one() {
 }
 
 #[test]
-fn guessing_and_what_leans_to_an_attack_add_up_where_each_flow_is_too_little() {
-    let (model, mut evidence) = scanning();
+fn guesses_are_counted_and_told_by_the_threshold_of_the_label_that_they_lead_to() {
+    let model = with_guessing(&[("brute-force.ssh", 10.0), ("brute-force.http", 100.0)]);
+    let mut evidence = Evidence::of(&model, 7).expect("thresholds");
     let mut raised = Vec::new();
-    let label = |name: &str| model.labels().iter().find(|label| label.starts_with(name)).cloned();
-    if let Some(guess) = label("brute-force") {
-        for n in 0..30 {
-            let found = observe(&mut evidence, &flow(1, 2, 22, f64::from(n)), CALL, &verdict(&model, &guess, 0.4));
-            raised.extend(found.reports.into_iter().map(|report| (report.incident.subject.kind, n)));
+    for (host, label, tries) in
+        [(1, "brute-force.ssh", 30), (2, "brute-force.http", 50), (3, "brute-force", 200), (4, "benign", 200)]
+    {
+        for n in 0..tries {
+            let at = f64::from(n) * 0.2;
+            let found = observe(&mut evidence, &flow(host, 9, 22, at), CALL, &verdict(&model, label, 0.4));
+            let of = |report: Report| (host, report.incident.label.to_string(), report.incident.subject.kind, n);
+            raised.extend(found.reports.into_iter().map(of));
         }
-        assert_eq!(raised.len(), 1, "{raised:?}");
-        assert_eq!(raised[0], (EvidenceKind::Guessing, 9));
     }
-    let recon = label("recon").expect("the default model knows it");
+    // A label without a threshold, and one whose threshold is not reached, raise nothing.
+    assert_eq!(raised, [(1, "brute-force.ssh".to_owned(), EvidenceKind::Guessing, 9)]);
+}
+
+#[test]
+fn an_older_models_guessing_has_one_threshold_for_all_labels() {
+    let model = with_guessing(&[]);
+    let mut parts = model.parts().clone();
+    let least = Least { least: 10.0, lean: 0.0, benign: 0.0, caught: 1, hostile: 1 };
+    parts.evidence.as_mut().expect("thresholds").kinds.insert(EvidenceKind::Guessing, least);
+    let model = Model::from_parts(&parts).expect("valid");
+    let mut evidence = Evidence::of(&model, 7).expect("thresholds");
+    let mut raised = Vec::new();
+    for n in 0..30 {
+        let guess = verdict(&model, "brute-force.http", 0.4);
+        let found = observe(&mut evidence, &flow(1, 2, 80, f64::from(n)), CALL, &guess);
+        raised.extend(found.reports.into_iter().map(|report| (report.incident.label.to_string(), n)));
+    }
+    assert_eq!(raised, [("brute-force.http".to_owned(), 9)]);
+}
+
+#[test]
+fn what_leans_to_an_attack_adds_up_where_each_flow_is_too_little() {
+    let (model, mut evidence) = scanning();
+    let recon = model.labels().iter().find(|label| label.starts_with("recon")).cloned();
+    let recon = recon.expect("the published model knows it");
     let mut at = None;
     for n in 0..30 {
         let found = observe(&mut evidence, &flow(4, 5, 80, f64::from(n)), CALL, &verdict(&model, &recon, 0.9));

@@ -17,6 +17,7 @@ use crate::model::{
     ArtifactError, EvidenceKind, EvidenceParts, LabelId, Least, Model, NEVER_ALONE, Parent, alone_text,
 };
 use crate::packet::Address;
+use crate::taxonomy::{self, Stage};
 use crate::train::HeldBack;
 
 /// What was learnt of evidence.
@@ -82,13 +83,23 @@ pub fn learn(
     let mut lesson = Lesson { captures: &captures, peaks: &peaks, caught: BTreeSet::new() };
     let mut reports = Vec::new();
     let mut kinds = BTreeMap::new();
-    for kind in EvidenceKind::ALL.into_iter().filter(|kind| *kind != EvidenceKind::Share) {
-        let (least, benign_in) = lesson.least(kind);
+    let goes_by_label = |kind: &EvidenceKind| matches!(kind, EvidenceKind::Share | EvidenceKind::Guessing);
+    for kind in EvidenceKind::ALL.into_iter().filter(|kind| !goes_by_label(kind)) {
+        let (least, benign_in) = lesson.least(kind, None);
         let report = lesson.report(kind.name().to_owned(), kind, None, least, benign_in);
         kinds.extend(report.learnt.least.map(|least| (kind, least)));
         reports.push(report);
     }
     let labels = || (0..).map(LabelId).zip(model.labels()).filter(|(label, _)| !model.is_benign(*label));
+    let guess = |name: &str| taxonomy::class(name).is_some_and(|class| class.stage == Stage::BruteForce);
+    let mut guessing = BTreeMap::new();
+    for (label, name) in labels().filter(|(_, name)| guess(name)) {
+        let kind = EvidenceKind::Guessing;
+        let (least, benign_in) = lesson.least(kind, Some(label));
+        let report = lesson.report(format!("{kind} of {name}"), kind, Some(label), least, benign_in);
+        guessing.extend(report.learnt.least.map(|least| (name.clone(), least)));
+        reports.push(report);
+    }
     let mut share = BTreeMap::new();
     for (label, name) in labels() {
         let (least, benign_in) = lesson.share(label);
@@ -107,7 +118,7 @@ pub fn learn(
     let learned_on = told.chars().filter(|letter| !letter.is_control()).take(200).collect();
     let [short_window, middle_window, long_window] = EvidenceParts::WINDOWS;
     Ok(EvidenceLearnt {
-        parts: EvidenceParts { short_window, middle_window, long_window, kinds, share, learned_on },
+        parts: EvidenceParts { short_window, middle_window, long_window, kinds, guessing, share, learned_on },
         captures: captures.captures.len(),
         flows,
         unplaced: captures.unplaced,
@@ -193,9 +204,9 @@ impl<'a> Lesson<'a> {
         KindReport { name, learnt: KindLearnt { least, benign_in }, caught_in }
     }
 
-    /// The threshold of a kind that goes by no label, and where the benign subject is that came furthest.
-    fn least(&self, kind: EvidenceKind) -> (Option<Least>, Option<String>) {
-        let furthest = self.furthest(kind, None);
+    /// The threshold of a kind, for guessing of a label of it, and where the benign subject is that came furthest.
+    fn least(&self, kind: EvidenceKind, label: Option<LabelId>) -> (Option<Least>, Option<String>) {
+        let furthest = self.furthest(kind, label);
         let greatest = furthest.as_ref().map_or(0.0, |(value, _)| *value);
         let benign_in = furthest.map(|(_, name)| name);
         let is_distinct = matches!(kind, EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints);
@@ -203,7 +214,7 @@ impl<'a> Lesson<'a> {
             return (None, benign_in);
         }
         let least = (greatest * MARGIN).max(floor(kind)).ceil();
-        let sources = |from: f32| self.sources(kind, None, 0, from);
+        let sources = |from: f32| self.sources(kind, label, 0, from);
         let (caught, hostile) = (sources(least), sources(0.0));
         (Some(Least { least, lean: 0.0, benign: greatest.ceil(), caught, hostile }), benign_in)
     }

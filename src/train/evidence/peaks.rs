@@ -81,7 +81,7 @@ fn scale_of(kind: EvidenceKind, capture: &Capture<'_>) -> f32 {
 
 impl Peak {
     fn add(&mut self, reading: &Reading) {
-        let goes_by_label = reading.subject.kind == EvidenceKind::Share;
+        let goes_by_label = matches!(reading.subject.kind, EvidenceKind::Share | EvidenceKind::Guessing);
         // Without an attack's label the share raises nothing, whatever it is.
         if goes_by_label && reading.label.is_none() {
             return;
