@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use rustix::fs::{Access as Wanted, AtFlags, CWD, accessat};
 
 use super::run::Args;
+use super::scrape::renewed;
 use crate::capture::Opener;
 use crate::config::{AlertOutput, Config};
 use crate::privilege::{self, Access, Confinement, Mode, PrivilegeError, Privileges};
@@ -63,6 +64,7 @@ fn own_access(config: &Config, args: &Args) -> Access {
     for path in [&args.config, &config.model].into_iter().flatten() {
         access.read_file(path);
     }
+    renewed(&config.metrics, &mut access);
     if let AlertOutput::File(path) = &config.alert.output {
         access.append_file(path);
     }

@@ -19,6 +19,7 @@ mod progress;
 mod replay;
 mod rules_file;
 mod run;
+mod scrape;
 mod serve;
 mod signals;
 mod train;

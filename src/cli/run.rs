@@ -12,6 +12,7 @@ use super::confine::confine;
 use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows};
 use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
+use super::scrape::Scrape;
 use super::signals;
 use crate::capture::{LiveCapture, LiveError, LiveSettings, Opener, Selection, interfaces, select};
 use crate::config::{AlertOutput, Config, Override};
@@ -63,6 +64,10 @@ pub(super) struct Args {
     /// Where the admin server listens (/metrics, /healthz, /readyz, /model) [default: 127.0.0.1:9469]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+
+    /// Where scrapers get /metrics and nothing else, also from other machines [default: nowhere]
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_listen: Option<String>,
 
     /// Threads that keep flows; on a single interface each also reads its own share of the packets [default: 1]
     #[arg(long, value_name = "N")]
@@ -123,13 +128,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry.readiness.set_model_loaded(true);
     let max_flows = max_flows(&config, profile);
     let bound = config.admin.enabled.then(|| Bound::to(config.admin.listen, "--listen")).transpose()?;
-    // Files are open and the address is bound; no other thread is there yet.
+    let scrape = Scrape::bind(&config)?;
+    // Files are open and addresses are bound; no other thread is there yet.
     let (opener, privileges) = confine(&config, args)?;
     telemetry.metrics.set_privileges(&privileges);
     let stop = Stop::default();
     signals::listen(stop.clone(), args.duration.map(|seconds| Duration::from_secs(seconds.into())))?;
     // The server answers before capture begins: a probe must tell "not ready" from "not there".
     let server = bound.map(|bound| serve(bound, &telemetry, &model, privileges)).transpose()?;
+    let scraped = scrape.map(|scrape| scrape.serve(Arc::clone(&telemetry.metrics))).transpose()?;
     let seed = RandomState::new().hash_one(());
     let interfaces = open(&config, seed, &opener)?;
     drop(opener);
@@ -152,7 +159,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
     let end = live.run();
-    if let Some(server) = server {
+    for server in [server, scraped].into_iter().flatten() {
         server.stop();
     }
     finish(&end, &model, args.summary.as_deref(), began.elapsed())
@@ -178,6 +185,7 @@ impl Args {
         set("model.path", "--model", text(&self.model));
         set("alert.output", "--output", text(&self.output));
         set("admin.listen", "--listen", self.listen.clone());
+        set("metrics.listen", "--metrics-listen", self.metrics_listen.clone());
         set("flow.workers", "--workers", self.workers.clone());
         set("flow.max_flows", "--max-flows", self.max_flows.clone());
         set("log.level", "--log-level", self.log_level.clone());
@@ -191,7 +199,7 @@ fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privile
     let state = AdminState::new(metrics, heartbeats, readiness, clock);
     state.set_model(ModelCard::of(model));
     state.set_privileges(privileges);
-    let server = HttpServer::serve("admin", bound, Bounds::default(), router(Arc::new(state)))?;
+    let server = HttpServer::serve("admin", bound, Bounds::default(), None, router(Arc::new(state)))?;
     tracing::info!("metrics on http://{}/metrics", server.local_addr());
     Ok(server)
 }

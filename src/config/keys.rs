@@ -231,6 +231,31 @@ pub static KEYS: &[Key] = &[
     },
     Key { path: "admin.enabled", form: Form::Switch, default: "true", about: "Whether there is an admin server." },
     Key {
+        path: "metrics.listen",
+        form: Form::Address,
+        default: "",
+        about: "A second address for scrapers, which other machines may reach: it answers `/metrics` and nothing else. None by default.",
+    },
+    Key {
+        path: "metrics.tls_certificate",
+        form: Form::Text,
+        default: "",
+        about: "A PEM file with the certificates of `metrics.listen`, its own first: scrapers then speak HTTPS. A renewed file is read \
+                anew with the next connection.",
+    },
+    Key {
+        path: "metrics.tls_key",
+        form: Form::Text,
+        default: "",
+        about: "A PEM file with the private key of `metrics.tls_certificate`.",
+    },
+    Key {
+        path: "metrics.token_file",
+        form: Form::Text,
+        default: "",
+        about: "A file with the bearer token that scrapers of `metrics.listen` must show. A renewed file is read anew.",
+    },
+    Key {
         path: "privilege.sandbox",
         form: Form::Choice(&["auto", "require", "off"]),
         default: "auto",

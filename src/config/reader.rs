@@ -84,6 +84,10 @@ impl Reader {
         text.parse().map_err(|_| self.wrong(format!("`{text}` is no address: {hint}")))
     }
 
+    pub(super) fn optional_address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        self.text()?.map(|_| self.address()).transpose()
+    }
+
     pub(super) fn bytes(&self) -> Result<u64, ConfigError> {
         let bytes = units::parse_bytes(self.one()?).map_err(|wrong| self.wrong(wrong))?;
         let within = matches!(self.key.form, Form::Bytes { min, max } if (min..=max).contains(&bytes));

@@ -28,6 +28,8 @@ pub struct Config {
     pub alert: AlertConfig,
     /// The admin server.
     pub admin: AdminConfig,
+    /// The metrics listener.
+    pub metrics: MetricsConfig,
     /// What the daemon gives up.
     pub sandbox: Mode,
     /// Logs.
@@ -103,6 +105,17 @@ pub struct AdminConfig {
     pub enabled: bool,
 }
 
+/// The `metrics` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The address for scrapers; `None` for no such listener.
+    pub listen: Option<SocketAddr>,
+    /// Certificate and key; `None` for plain HTTP.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The token that scrapers must show.
+    pub token_file: Option<PathBuf>,
+}
+
 /// The `log` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -172,6 +185,7 @@ impl Config {
                 incidents: of("alert.incidents")?.switch()?,
             },
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
+            metrics: metrics(written)?,
             sandbox: match of("privilege.sandbox")?.choice::<String>()?.as_str() {
                 "off" => Mode::Off,
                 "require" => Mode::Require,
@@ -205,6 +219,27 @@ fn flow(written: &Written) -> Result<FlowConfig, ConfigError> {
         early_verdict,
         workers: of("flow.workers")?.number()?,
     })
+}
+
+/// The `metrics` section, whose certificate and key need each other, and an address to be of use.
+fn metrics(written: &Written) -> Result<MetricsConfig, ConfigError> {
+    let of = |path| Reader::new(written, path);
+    let listen = of("metrics.listen")?.optional_address()?;
+    let [certificate, key, token] = ["metrics.tls_certificate", "metrics.tls_key", "metrics.token_file"];
+    for path in [certificate, key, token] {
+        let reader = of(path)?;
+        if listen.is_none() && reader.text()?.is_some() {
+            return Err(reader.wrong("it needs metrics.listen, which it is for".to_owned()));
+        }
+    }
+    for (path, other) in [(certificate, key), (key, certificate)] {
+        let reader = of(path)?;
+        if reader.text()?.is_some() && of(other)?.text()?.is_none() {
+            return Err(reader.wrong(format!("it needs {other} beside it")));
+        }
+    }
+    let file = |path| Ok(of(path)?.text()?.map(PathBuf::from));
+    Ok(MetricsConfig { listen, tls: file(certificate)?.zip(file(key)?), token_file: file(token)? })
 }
 
 impl Setting {
@@ -274,6 +309,7 @@ mod tests {
         assert_eq!((config.alert, config.model), (expected, None));
         let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");
         assert_eq!((config.admin, config.sandbox), (AdminConfig { listen, enabled: true }, Mode::Auto));
+        assert_eq!(config.metrics, MetricsConfig::default());
         assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
     }
 
@@ -304,6 +340,7 @@ alert:
   novel: alert
   incidents: false
 admin: {listen: '[::1]:0', enabled: false}
+metrics: {listen: '10.0.0.9:9470', tls_certificate: /tls/tls.crt, tls_key: /tls/tls.key, token_file: /token/token}
 privilege: {sandbox: require}
 log:
   level: debug
@@ -326,6 +363,9 @@ log:
         assert!(!config.alert.incidents);
         assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
         assert_eq!(config.sandbox, Mode::Require);
+        let tls = Some(("/tls/tls.crt".into(), "/tls/tls.key".into()));
+        let listen = Some("10.0.0.9:9470".parse().expect("a literal address"));
+        assert_eq!(config.metrics, MetricsConfig { listen, tls, token_file: Some("/token/token".into()) });
         assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
         assert_eq!(config.settings.len(), KEYS.len());
         assert!(config.settings.iter().all(|setting| setting.origin != Origin::Default));
@@ -392,6 +432,14 @@ log:
             (
                 "flow: {early_verdict: 2m}",
                 "f.yaml:1:23: flow.early_verdict: it must be shorter than flow.active_timeout, which is 2m, or `off`",
+            ),
+            (
+                "metrics: {token_file: /token}",
+                "f.yaml:1:23: metrics.token_file: it needs metrics.listen, which it is for",
+            ),
+            (
+                "metrics: {listen: '[::]:1', tls_key: /key}",
+                "f.yaml:1:38: metrics.tls_key: it needs metrics.tls_certificate beside it",
             ),
             (
                 "flow: {idle_timeout: off}",

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::scrape::exposition;
 use crate::model::Model;
 use crate::privilege::{Confinement, Privileges};
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
@@ -113,10 +114,7 @@ async fn index() -> Response {
 }
 
 async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
-    match state.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response(),
-    }
+    exposition(&state.metrics)
 }
 
 /// 200 while every stage gives signs of life, else 503; the body names each with its age.

@@ -11,10 +11,12 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+use super::tls::Tls;
 
 /// A running server; it stops when [`HttpServer::stop`] is called or it is dropped.
 #[derive(Debug)]
@@ -100,14 +102,20 @@ impl HttpServer {
         bounds: Bounds,
         router: Router,
     ) -> Result<Self, ServeError> {
-        Self::serve(name, Bound::to(listen, flag)?, bounds, router)
+        Self::serve(name, Bound::to(listen, flag)?, bounds, None, router)
     }
 
-    /// Serves `router` on a thread of this name until stopped.
+    /// Serves `router` on a thread of this name until stopped; with `tls`, to those who speak it.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn serve(name: &str, Bound(listener): Bound, bounds: Bounds, router: Router) -> Result<Self, ServeError> {
+    pub fn serve(
+        name: &str,
+        Bound(listener): Bound,
+        bounds: Bounds,
+        tls: Option<Tls>,
+        router: Router,
+    ) -> Result<Self, ServeError> {
         let address = listener.local_addr().map_err(ServeError::Thread)?;
         listener.set_nonblocking(true).map_err(ServeError::Thread)?;
         let mut builder = match bounds.threads {
@@ -129,7 +137,7 @@ impl HttpServer {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                runtime.block_on(serve(listener, router, bounds, stopped));
+                runtime.block_on(serve(listener, router, bounds, tls, stopped));
                 // What is still at work had its time.
                 runtime.shutdown_background();
             })
@@ -176,7 +184,13 @@ impl Default for Bounds {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
+async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    bounds: Bounds,
+    tls: Option<Tls>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -189,9 +203,19 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, bounds: Bounds
             () = told(&mut stopped) => break,
             (place, accepted) = accept => match accepted {
                 Ok((stream, _)) => {
-                    let connection = connection(stream, router.clone(), bounds, stopped.clone());
+                    // Answers are written whole: waiting for more to send would only make them late.
+                    stream.set_nodelay(true).ok();
+                    let (router, stopped) = (router.clone(), stopped.clone());
+                    let acceptor = tls.as_ref().map(Tls::acceptor);
                     connections.spawn(async move {
-                        connection.await;
+                        match acceptor {
+                            None => connection(stream, router, bounds, stopped).await,
+                            Some(acceptor) => match timeout(bounds.request_timeout, acceptor.accept(stream)).await {
+                                Ok(Ok(stream)) => connection(stream, router, bounds, stopped).await,
+                                Ok(Err(error)) => tracing::debug!("no TLS with a client: {error}"),
+                                Err(_) => tracing::debug!("a client took too long for TLS"),
+                            },
+                        }
                         drop(place);
                     });
                 }
@@ -207,9 +231,10 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, bounds: Bounds
     timeout(bounds.grace, async { while connections.join_next().await.is_some() {} }).await.ok();
 }
 
-async fn connection(stream: TcpStream, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
-    // Answers are written whole: waiting for more to send would only make them late.
-    stream.set_nodelay(true).ok();
+async fn connection<S>(stream: S, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.request_timeout)

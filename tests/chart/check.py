@@ -31,7 +31,6 @@ seccomp sysctls volume-types privilege-escalation running-as-non-root running-as
 # The choices that cost an exception; `with` in exceptions.yaml names them.
 CHOICES = {
     (): {},
-    ("node",): {"admin": {"listen": "node"}},
     ("logs",): {"logDirectory": {"enabled": True}},
 }
 

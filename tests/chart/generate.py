@@ -19,7 +19,15 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/flowshrike"
 # What the chart itself says by flags, which win over the file.
-SET_BY_CHART = {"admin.listen", "admin.enabled", "alert.output"}
+SET_BY_CHART = {
+    "admin.listen",
+    "admin.enabled",
+    "alert.output",
+    "metrics.listen",
+    "metrics.tls_certificate",
+    "metrics.tls_key",
+    "metrics.token_file",
+}
 NAMESPACE = """\
 # Flowshrike on every node, without Helm:
 #

@@ -71,26 +71,69 @@ app.kubernetes.io/component: agent
 {{- end -}}
 {{- end }}
 
-{{/* The address of the admin server; kubelet puts in the node's address. */}}
-{{- define "flowshrike.listen" -}}
-{{- if eq .Values.admin.listen "loopback" -}}
-127.0.0.1:{{ .Values.admin.port }}
-{{- else if eq .Values.admin.ipFamily "IPv6" -}}
-[$(NODE_IP)]:{{ .Values.admin.port }}
+{{/* The address for scrapers; kubelet puts in the node's address. */}}
+{{- define "flowshrike.metricsListen" -}}
+{{- if eq .Values.metrics.ipFamily "IPv6" -}}
+[$(NODE_IP)]:{{ .Values.metrics.port }}
 {{- else -}}
-$(NODE_IP):{{ .Values.admin.port }}
+$(NODE_IP):{{ .Values.metrics.port }}
 {{- end -}}
 {{- end }}
 
-{{/* How the kubelet asks the admin server: (list root path). It is on the node's network itself, so it reaches the loopback address too. */}}
+{{/* Whether scrapers speak TLS, and whether they show a token: a word, or nothing. */}}
+{{- define "flowshrike.metricsTls" -}}
+{{- if and .Values.metrics.enabled .Values.metrics.tls.secretName -}}yes{{- end -}}
+{{- end }}
+
+{{- define "flowshrike.metricsToken" -}}
+{{- if and .Values.metrics.enabled .Values.metrics.token.secretName -}}yes{{- end -}}
+{{- end }}
+
+{{/* How a monitor reaches the metrics: (list root monitor). */}}
+{{- define "flowshrike.endpoint" -}}
+{{- $root := first . -}}
+{{- $monitor := last . -}}
+- port: metrics
+  path: /metrics
+  {{- if include "flowshrike.metricsTls" $root }}
+  scheme: https
+  {{- end }}
+  {{- with $monitor.tlsConfig }}
+  tlsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if include "flowshrike.metricsToken" $root }}
+  # In the monitor's namespace, as the Operator wants it.
+  authorization:
+    credentials:
+      name: {{ $root.Values.metrics.token.secretName }}
+      key: {{ $root.Values.metrics.token.key }}
+  {{- end }}
+  {{- with $monitor.interval }}
+  interval: {{ . }}
+  {{- end }}
+  {{- with $monitor.scrapeTimeout }}
+  scrapeTimeout: {{ . }}
+  {{- end }}
+  relabelings:
+    - sourceLabels: [__meta_kubernetes_pod_node_name]
+      targetLabel: node
+    {{- with $monitor.relabelings }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $monitor.metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* How the kubelet asks the admin server: (list root path). It is on the node's network itself, so it reaches the loopback address. */}}
 {{- define "flowshrike.probe" -}}
 {{- $root := first . -}}
 httpGet:
   path: {{ last . }}
   port: {{ $root.Values.admin.port }}
-  {{- if eq $root.Values.admin.listen "loopback" }}
   host: 127.0.0.1
-  {{- end }}
 {{- end }}
 
 {{/* What each value allows by itself, but not together. */}}
@@ -98,8 +141,11 @@ httpGet:
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: choose one, or every node is scraped twice" -}}
 {{- end -}}
-{{- if and (eq .Values.admin.listen "loopback") (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
-{{- fail "serviceMonitor and podMonitor need admin.listen: node, since nothing outside of a node reaches its loopback address" -}}
+{{- if and (not .Values.metrics.enabled) (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) -}}
+{{- fail "serviceMonitor and podMonitor need metrics.enabled: true, since nothing outside of a node reaches its loopback address" -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) (int .Values.admin.port)) -}}
+{{- fail "metrics.port and admin.port: they need different ports, since health and readiness stay on the loopback address" -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) -}}
 {{- fail "serviceMonitor.enabled needs service.enabled: true" -}}
