@@ -19,7 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/flowshrike"
 # What the chart itself says by flags, which win over the file.
-SET_BY_CHART = {"admin.listen", "admin.enabled", "alert.output"}
+SET_BY_CHART = {"admin.listen", "admin.enabled", "alert.output", "kubernetes.node"}
 NAMESPACE = """\
 # Flowshrike on every node, without Helm:
 #
