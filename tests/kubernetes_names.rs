@@ -8,7 +8,10 @@ mod api_server;
 mod daemon;
 mod util;
 
+use std::fs::{self, File};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +22,11 @@ use flowshrike::k8s::{Api, Credentials, Patience, Settings, Watcher};
 use flowshrike::packet::Address;
 use flowshrike::telemetry::Metrics;
 use flowshrike::time::Micros;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use util::capture_file::Pcap;
 use util::netns::{VethPair, until};
+use util::skip::skipped;
 use util::traffic::{Link, Traffic};
 
 /// A watcher with its metrics.
@@ -319,6 +323,231 @@ fn the_daemons_lines_name_pods() {
         (&"fresh".into(), &"scanner".into(), &"victim".into())
     );
     assert_eq!((&second["state"], &second["src"]["pod"]), (&"stale".into(), &"late".into()));
-    assert_eq!(first["src"]["owner"], serde_json::json!({"kind": "Deployment", "name": "web"}));
-    assert_eq!(first["src"]["labels"], serde_json::json!({"tier": "front"}));
+    assert_eq!(first["src"]["owner"], json!({"kind": "Deployment", "name": "web"}));
+    assert_eq!(first["src"]["labels"], json!({"tier": "front"}));
+}
+
+/// etcd and kube-apiserver on loopback, in a network of their own where that can be; ended on drop.
+struct RealCluster {
+    bed: VethPair,
+    folder: TempDir,
+    running: Vec<Child>,
+}
+
+impl RealCluster {
+    /// None, with the reason printed, where the programs are not at hand.
+    fn start() -> Option<Self> {
+        let Some(home) = std::env::var_os("K8S_HOME").map(PathBuf::from) else {
+            skipped("K8S_HOME names no folder with bin/kube-apiserver");
+            return None;
+        };
+        let etcd = [home.join("bin/etcd"), home.join("root/usr/bin/etcd"), "/usr/bin/etcd".into()];
+        let (Some(etcd), api_server) = (etcd.iter().find(|path| path.exists()), home.join("bin/kube-apiserver")) else {
+            skipped("etcd is not at hand");
+            return None;
+        };
+        if !api_server.exists() {
+            skipped(&format!("{} is not there", api_server.display()));
+            return None;
+        }
+        let bed = VethPair::new("api")?;
+        let folder = TempDir::new().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("tokens.csv"), "admin-token,admin,1,\"system:masters\"\n").expect("a file");
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
+        fs::write(at("sa.key"), key.serialize_pem()).expect("a file");
+        fs::write(at("sa.pub"), key.public_key_pem()).expect("a file");
+        let authority_key = rcgen::KeyPair::generate().expect("a key");
+        let mut authority = rcgen::CertificateParams::default();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = authority.self_signed(&authority_key).expect("a certificate");
+        let server_key = rcgen::KeyPair::generate().expect("a key");
+        let issuer = rcgen::Issuer::new(authority, authority_key);
+        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+            .and_then(|params| params.signed_by(&server_key, &issuer))
+            .expect("a certificate");
+        fs::write(at("ca.crt"), ca.pem()).expect("a file");
+        fs::write(at("server.crt"), certificate.pem()).expect("a file");
+        fs::write(at("server.key"), server_key.serialize_pem()).expect("a file");
+        let mut cluster = Self { bed, folder, running: Vec::new() };
+        let (store, peers) = ("http://127.0.0.1:23791", "http://127.0.0.1:23801");
+        let data = cluster.at("etcd");
+        let mut command = cluster.bed.right.command(etcd);
+        command.arg("--data-dir").arg(data).args(["--listen-client-urls", store, "--advertise-client-urls", store]);
+        command.args(["--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers]);
+        command.arg(format!("--initial-cluster=default={peers}"));
+        cluster.run(command, "etcd.log");
+        cluster.start_api_server(&api_server);
+        Some(cluster)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn start_api_server(&mut self, api_server: &Path) {
+        let mut command = self.bed.right.command(api_server);
+        let file = |name: &str| self.at(name).display().to_string();
+        command.args([
+            "--etcd-servers=http://127.0.0.1:23791",
+            "--secure-port=16444",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://local",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--disable-admission-plugins=ServiceAccount",
+            &format!("--tls-cert-file={}", file("server.crt")),
+            &format!("--tls-private-key-file={}", file("server.key")),
+            &format!("--cert-dir={}", file("certs")),
+            &format!("--token-auth-file={}", file("tokens.csv")),
+            &format!("--service-account-key-file={}", file("sa.pub")),
+            &format!("--service-account-signing-key-file={}", file("sa.key")),
+        ]);
+        self.run(command, "api.log");
+        let began = self.at("api.log");
+        let mut tries = 0;
+        // A busy machine takes its time for it; kube-apiserver itself gives up after a minute without etcd.
+        while self.request("GET", "/readyz", None).0 != 200 {
+            tries += 1;
+            assert!(
+                tries < 6_000,
+                "the API server does not get ready:\n{}",
+                fs::read_to_string(&began).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn run(&mut self, mut command: Command, log: &str) {
+        let log = File::create(self.at(log)).expect("a file");
+        let child = command.stdout(log.try_clone().expect("a file")).stderr(log).spawn().expect("it runs");
+        self.running.push(child);
+    }
+
+    /// Status and body of an administrator's request; 0 where nobody answers.
+    fn request(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut command = self.bed.right.command("curl");
+        command.args(["-s", "-m", "20", "-w", "\n%{http_code}", "-X", method, "--cacert"]).arg(self.at("ca.crt"));
+        command.args(["-H", "Authorization: Bearer admin-token"]);
+        if let Some(body) = &body {
+            let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+            command.args(["-H", &format!("Content-Type: {kind}"), "-d", &body.to_string()]);
+        }
+        let output = command.arg(format!("https://127.0.0.1:16444{path}")).output().expect("curl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
+        (status.parse().unwrap_or(0), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    fn make(&self, path: &str, object: Value) -> Value {
+        let (status, made) = self.request("POST", path, Some(object));
+        assert!(status == 201 || status == 200, "POST {path}: {status} {made}");
+        made
+    }
+
+    /// A pod that runs at an address, as scheduler and kubelet would leave it.
+    fn make_pod(&self, name: &str, ip: &str) {
+        let pod = json!({
+            "metadata": {
+                "name": name, "labels": {"app": "web", "pod-template-hash": "6b9f"},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-6b9f", "uid": "u", "controller": true}],
+            },
+            "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]},
+        });
+        self.make("/api/v1/namespaces/default/pods", pod);
+        let status =
+            json!({"status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "192.0.2.1"}});
+        let (code, answer) =
+            self.request("PATCH", &format!("/api/v1/namespaces/default/pods/{name}/status"), Some(status));
+        assert_eq!(code, 200, "{answer}");
+    }
+
+    /// A token of an account that has the chart's role and no other, in a file.
+    fn account(&self) -> PathBuf {
+        let manifest =
+            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/daemonset.yaml")).expect("there");
+        let role = manifest.split("\n---\n").find(|one| one.contains("kind: ClusterRole\n")).expect("a role");
+        let (_, rules) = role.split_once("rules:\n").expect("rules");
+        let expected = "  - apiGroups: [\"\"]\n    resources: [pods, services]\n    verbs: [list, watch]";
+        assert_eq!(rules.trim_end(), expected, "the same as below");
+        let rules = json!([{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["list", "watch"]}]);
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        self.make(&format!("{rbac}/clusterroles"), json!({"metadata": {"name": "names"}, "rules": rules}));
+        self.make("/api/v1/namespaces/default/serviceaccounts", json!({"metadata": {"name": "flowshrike"}}));
+        let token = self.make(
+            "/api/v1/namespaces/default/serviceaccounts/flowshrike/token",
+            json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {"audiences": ["https://local"], "expirationSeconds": 3607}}),
+        );
+        fs::write(self.at("token"), token["status"]["token"].as_str().expect("a token")).expect("a file");
+        self.at("token")
+    }
+
+    fn bind(&self) {
+        let binding = json!({
+            "metadata": {"name": "names"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "names"},
+            "subjects": [{"kind": "ServiceAccount", "name": "flowshrike", "namespace": "default"}],
+        });
+        self.make("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding);
+    }
+}
+
+impl Drop for RealCluster {
+    fn drop(&mut self) {
+        for child in self.running.iter_mut().rev() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Without the role nothing is told; with it and nothing else, all is; and the API server may end and come back.
+#[test]
+fn a_real_api_server_tells_the_chart_s_role_all_that_is_needed() {
+    let Some(mut cluster) = RealCluster::start() else { return };
+    let credentials = Credentials { token_file: cluster.account(), ca_file: cluster.at("ca.crt") };
+    cluster.make_pod("web-1", "10.0.0.1");
+    let service = json!({"metadata": {"name": "web"}, "spec": {"clusterIP": "10.96.7.7", "selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    cluster.make("/api/v1/namespaces/default/services", service);
+    let settings = Settings {
+        api: Api::at("https://127.0.0.1:16444", credentials).expect("an address"),
+        node: Some("n1".into()),
+        labels: vec!["app".into()],
+        max_objects: 1_000,
+        grace: Micros::from_secs(60),
+        patience: Patience { retry_most: Duration::from_secs(1), ..Patience::default() },
+    };
+    // Its thread, and so its connections, stay in the namespace that they were started in.
+    let following = cluster.bed.right.enter(|| Following::with(settings));
+    until("it is refused", || {
+        following.restarts("pods", "denied") >= 1.0 && following.restarts("services", "denied") >= 1.0
+    });
+    assert!(following.is(Knowledge::None));
+    cluster.bind();
+    until("both are listed", || following.is(Knowledge::Fresh));
+    let web = following.ask("10.0.0.1").src.expect("a pod");
+    assert_eq!(
+        (web.pod.as_deref(), web.service.as_deref(), web.node.as_deref()),
+        (Some("web-1"), Some("web"), Some("n1"))
+    );
+    assert_eq!(web.owner, Some(Owner { kind: "Deployment".into(), name: "web".into() }));
+    assert_eq!(following.ask("10.96.7.7").src.and_then(|found| found.service).as_deref(), Some("web"));
+    assert_eq!(following.ask("10.96.0.1").src.and_then(|found| found.service).as_deref(), Some("kubernetes"));
+
+    cluster.make_pod("web-2", "10.0.0.2");
+    until("a new pod has its name", || following.pod("10.0.0.2").as_deref() == Some("web-2"));
+    let (status, _) = cluster.request("DELETE", "/api/v1/namespaces/default/pods/web-2?gracePeriodSeconds=0", None);
+    assert_eq!(status, 200);
+    until("it has gone", || following.metric("flowshrike_kubernetes_objects{kind=\"departed_pods\"}") == 1.0);
+    assert_eq!(following.pod("10.0.0.2").as_deref(), Some("web-2"), "for flows that end late");
+
+    let mut api_server = cluster.running.pop().expect("it runs");
+    api_server.kill().expect("a child");
+    api_server.wait().expect("a child");
+    until("its end is seen", || following.restarts("pods", "disconnected") >= 1.0);
+    let api_server = PathBuf::from(std::env::var_os("K8S_HOME").expect("set")).join("bin/kube-apiserver");
+    cluster.start_api_server(&api_server);
+    cluster.make_pod("web-3", "10.0.0.2");
+    until("it follows again", || following.pod("10.0.0.2").as_deref() == Some("web-3"));
 }
