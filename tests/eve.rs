@@ -174,6 +174,7 @@ fn grounds() -> Grounds {
         telling: FeatureId::all().take(3).map(|feature| Telling { feature, value: 1e300, distance: 0.5 }).collect(),
         in_iface: "cni0".into(),
         suppressed: 0,
+        identities: None,
     }
 }
 

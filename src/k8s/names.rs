@@ -377,11 +377,10 @@ impl Store {
         for address in &pod.addresses {
             self.holders.entry(*address).or_default().push(Arc::clone(&uid));
         }
-        for (address, node) in pod.node_addresses.iter().zip(std::iter::repeat(pod.node.as_ref())) {
-            if let Some(node) = node {
-                let entry = self.nodes.entry(*address).or_insert_with(|| (Arc::clone(node), 0));
-                entry.0 = Arc::clone(node);
-                entry.1 = entry.1.saturating_add(1);
+        if let Some(node) = &pod.node {
+            for address in &pod.node_addresses {
+                let (named, pods) = self.nodes.entry(*address).or_insert_with(|| (Arc::clone(node), 0));
+                (*named, *pods) = (Arc::clone(node), pods.saturating_add(1));
             }
         }
         self.pods.insert(uid, pod);

@@ -97,7 +97,7 @@ impl<'a> Follower<'a> {
             if next.is_empty() {
                 self.names.end_list(T::KIND, now);
                 self.metrics.synced(now);
-                return Ok(page.metadata.resource_version);
+                return version_of(page.metadata.resource_version);
             }
         }
     }
@@ -141,7 +141,7 @@ impl<'a> Follower<'a> {
                 }
                 Change::Bookmark | Change::Error => {}
             }
-            self.version = Some(marked.metadata.resource_version);
+            self.version = Some(version_of(marked.metadata.resource_version)?);
         }
     }
 
@@ -193,6 +193,11 @@ impl Watched for Service {
     fn remove(self, names: &Names, _: Micros) {
         names.remove_service(&self.metadata.namespace, &self.metadata.name);
     }
+}
+
+/// Where a watch goes on; without one, what came was something else than it should be.
+fn version_of(version: String) -> Result<String, Fault> {
+    if version.is_empty() { Err(Fault::Garbage("it has no resourceVersion".to_owned())) } else { Ok(version) }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
