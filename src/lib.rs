@@ -15,6 +15,7 @@
 //! - [`train`] fits a model to them and evaluates it.
 //! - [`capture`] reads files and interfaces: the edge where packets come in.
 //! - [`sink`] writes lines: the edge where alerts go out.
+//! - `k8s` asks the Kubernetes API whose an address is.
 //! - [`telemetry`] has metrics, logs and heartbeats.
 //! - [`serve`] answers over HTTP.
 //! - [`privilege`] gives up what the daemon does not need, and keeps it from what it must not do.
@@ -47,6 +48,9 @@ pub mod train;
 pub mod capture;
 
 pub mod sink;
+
+#[cfg(feature = "kubernetes")]
+pub mod k8s;
 
 pub mod telemetry;
 

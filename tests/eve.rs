@@ -162,7 +162,7 @@ fn incidents() -> Vec<(&'static str, Map<String, Value>)> {
     let line = |report| {
         let Grounds { signature, model, in_iface, .. } = grounds();
         let mut line = Vec::new();
-        write_incident(&IncidentAlert { report, signature, model, in_iface }, &mut line);
+        write_incident(&IncidentAlert { report, signature, model, in_iface, identities: None }, &mut line);
         serde_json::from_slice(&line).expect("one JSON object")
     };
     found.into_iter().map(|(name, report)| (name, line(report))).collect()
@@ -175,6 +175,7 @@ fn grounds() -> Grounds {
         telling: FeatureId::all().take(3).map(|feature| Telling { feature, value: 1e300, distance: 0.5 }).collect(),
         in_iface: "cni0".into(),
         suppressed: 0,
+        identities: None,
     }
 }
 

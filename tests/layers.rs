@@ -34,6 +34,7 @@ const WITHIN_A_ROW: &[(&str, &str, &str)] = &[
     ("config", "telemetry", "the log's level and format are configured"),
     ("config", "privilege", "how much is given up is configured"),
     ("serve", "privilege", "/readyz tells what was given up"),
+    ("k8s", "telemetry", "watches and objects are counted in the registry"),
     ("telemetry", "privilege", "metrics tell what was given up"),
 ];
 

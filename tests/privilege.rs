@@ -39,11 +39,12 @@ fn a_restricted_process_is_refused_what_it_does_not_need() {
     for file in ["logs/alerts.jsonl", "elsewhere/secret", "reports/summary.json"] {
         fs::write(folder.path().join(file), "one line\n").expect("a file");
     }
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let [listener, api] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "inside", "--nocapture", "--test-threads=1"])
         .env(INSIDE, folder.path())
         .env("FLOWSHRIKE_TEST_PORT", listener.local_addr().expect("bound").port().to_string())
+        .env("FLOWSHRIKE_TEST_API_PORT", api.local_addr().expect("bound").port().to_string())
         .output()
         .expect("this program runs again");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -66,12 +67,13 @@ fn a_restricted_process_is_refused_what_it_does_not_need() {
 }
 
 /// What is tried inside, and whether it may be done.
-const TRIED: [(&str, bool); 17] = [
+const TRIED: [(&str, bool); 18] = [
     ("append to a log", true),
     ("make a log anew", true),
     ("put a report in its place", true),
     ("read its own numbers", true),
     ("open a capture by the opener", true),
+    ("connect to a port that is named", true),
     ("read a log", false),
     ("cut a log", false),
     ("remove a log", false),
@@ -91,10 +93,12 @@ const TRIED: [(&str, bool); 17] = [
 fn inside() {
     let Some(folder) = std::env::var_os(INSIDE) else { return };
     let at = |name: &str| Path::new(&folder).join(name);
-    let port: u16 = std::env::var("FLOWSHRIKE_TEST_PORT").expect("set").parse().expect("a number");
+    let port = |name: &str| std::env::var(name).expect("set").parse::<u16>().expect("a number");
+    let (port, api_port) = (port("FLOWSHRIKE_TEST_PORT"), port("FLOWSHRIKE_TEST_API_PORT"));
     let mut access = Access::default();
     access.append_file(&at("logs/alerts.jsonl"));
     access.replace_file(&at("reports/summary.json"));
+    access.connect.push(api_port);
     let secret = at("elsewhere/secret");
     privilege::raise_net_raw().expect("raised where permitted");
     privilege::give_up().expect("given up");
@@ -141,6 +145,7 @@ fn inside() {
             tell("list the root folder", fs::read_dir("/").map(drop));
             tell("run a program", Command::new("/bin/true").stdin(Stdio::null()).status().map(drop));
             tell("connect", TcpStream::connect(("127.0.0.1", port)).map(drop));
+            tell("connect to a port that is named", TcpStream::connect(("127.0.0.1", api_port)).map(drop));
             tell("listen", TcpListener::bind("127.0.0.1:0").map(drop));
             let parent = rustix::process::getppid().unwrap_or(Pid::INIT);
             tell("signal another process", test_kill_process(parent).map_err(io::Error::from));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::identity::Identities;
 use crate::flow::{FlowFacts, community_id};
 use crate::model::{Telling, Verdict};
 use crate::taxonomy::{self, Severity, Stage, Technique};
@@ -29,13 +30,15 @@ pub struct Alert {
     pub in_iface: Arc<str>,
     /// Flows like this one that were held back since the last alert of their kind.
     pub suppressed: u64,
+    /// Who is behind the addresses, where that is asked.
+    pub identities: Option<Identities>,
 }
 
 impl Alert {
     /// The alert on a flow.
     #[must_use]
     pub fn new(flow: FlowFacts, verdict: &Verdict, grounds: Grounds) -> Self {
-        let Grounds { signature, model, telling, in_iface, suppressed } = grounds;
+        let Grounds { signature, model, telling, in_iface, suppressed, identities } = grounds;
         Self {
             flow,
             community_id: community_id(&flow.tuple),
@@ -47,6 +50,7 @@ impl Alert {
             telling,
             in_iface,
             suppressed,
+            identities,
         }
     }
 
@@ -70,6 +74,8 @@ pub struct Grounds {
     pub in_iface: Arc<str>,
     /// What [`super::Emission::suppressed`] says.
     pub suppressed: u64,
+    /// What a directory says of the addresses, if there is one.
+    pub identities: Option<Identities>,
 }
 
 /// How one label is put into words; built once for each label of a model from the taxonomy.
@@ -194,6 +200,7 @@ pub(super) mod tests {
             telling: vec![Telling { feature: FeatureId::new(0).expect("a feature"), value: 1.5, distance: 0.25 }],
             in_iface: "eth0".into(),
             suppressed: 3,
+            identities: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::alert::{Alert, ModelIdentity, Signature};
+use super::identity::Identities;
 use crate::flow::EndReason;
 use crate::model::Telling;
 use crate::packet::{Address, icmp, protocol};
@@ -112,6 +113,8 @@ struct OwnPart<'a> {
     suppressed: u64,
     model: ModelPart<'a>,
     top_features: Features<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<&'a Identities>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +184,7 @@ impl<'a> Record<'a> {
                 suppressed: alert.suppressed,
                 model: ModelPart::of(&alert.model),
                 top_features: Features(&alert.telling),
+                kubernetes: alert.identities.as_ref(),
             },
         }
     }

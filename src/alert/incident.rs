@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::alert::{ModelIdentity, Signature};
 use super::eve::{self, AlertPart, ModelPart, Protocol, Text, Timestamp};
+use super::identity::Identities;
 use crate::evidence::{Incident, Report, Step};
 use crate::packet::Address;
 
@@ -20,6 +21,8 @@ pub struct IncidentAlert {
     pub model: Arc<ModelIdentity>,
     /// Where its first flow was seen: an interface, or the name of a capture file.
     pub in_iface: Arc<str>,
+    /// Who is behind the addresses, where that is asked.
+    pub identities: Option<Identities>,
 }
 
 /// Appends one incident as one line, newline included.
@@ -49,6 +52,8 @@ struct OwnPart<'a> {
     label: &'a str,
     model: ModelPart<'a>,
     incident: IncidentPart,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<&'a Identities>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +83,7 @@ struct Example {
 
 impl<'a> Record<'a> {
     fn of(alert: &'a IncidentAlert) -> Self {
-        let IncidentAlert { report: Report { step, incident }, signature, model, in_iface } = alert;
+        let IncidentAlert { report: Report { step, incident }, signature, model, in_iface, identities } = alert;
         let Incident { id, subject, raised, count, least, extent, .. } = incident;
         let has_source = subject.source.is_some();
         let peers = extent.peers.count();
@@ -110,6 +115,7 @@ impl<'a> Record<'a> {
                     ports: extent.ports.count(),
                     examples: extent.examples().map(|(ip, port)| Example { ip: Text(ip), port }).collect(),
                 },
+                kubernetes: identities.as_ref(),
             },
         }
     }

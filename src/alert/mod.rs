@@ -12,12 +12,14 @@
 #[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod alert;
 pub mod eve;
+mod identity;
 mod incident;
 mod policy;
 mod stage;
 mod suppression;
 
 pub use alert::{Alert, Grounds, ModelIdentity, Signature};
+pub use identity::{Directory, Identities, Knowledge, Owner, Workload};
 pub use incident::{IncidentAlert, write_incident};
 pub use policy::{AlertPolicy, Judgement, LabelRule, NovelMode, PolicyError};
 pub use stage::{AlertCounts, AlertStage, Decision, Emission, Limits, SuppressReason, Ticket};

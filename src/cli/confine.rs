@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use rustix::fs::{Access as Wanted, AtFlags, CWD, accessat};
 
+use super::identity::Identity;
 use super::run::Args;
 use super::scrape::renewed;
 use crate::capture::Opener;
@@ -14,7 +15,7 @@ use crate::privilege::{self, Access, Confinement, Mode, PrivilegeError, Privileg
 
 /// Gives up what is not needed any more, for this thread and all that it starts, and tells how they stand. To be called after
 /// what needs the starter's rights, before any thread is there. Captures are opened by the opener from then on.
-pub(super) fn confine(config: &Config, args: &Args) -> anyhow::Result<(Opener, Privileges)> {
+pub(super) fn confine(config: &Config, args: &Args, identity: &Identity) -> anyhow::Result<(Opener, Privileges)> {
     if config.sandbox == Mode::Off {
         return Ok((Opener::default(), Privileges { threads: as_it_is()?, opener: None }));
     }
@@ -27,7 +28,7 @@ pub(super) fn confine(config: &Config, args: &Args) -> anyhow::Result<(Opener, P
         }
         Ok(confinement) => Ok(confinement),
     };
-    let (own, captures) = (own_access(config, args), opener_access(config));
+    let (own, captures) = (own_access(config, args, identity), opener_access(config));
     settle(privilege::give_up())?;
     let (opener, confined) = Opener::in_own_thread(move || privilege::confine(&captures, true))
         .context("the thread that opens captures does not start")?;
@@ -58,8 +59,8 @@ fn warn_of_unwritable(access: &Access) {
     }
 }
 
-/// What all threads but the opener need: the files that they write, and those that may be read again.
-fn own_access(config: &Config, args: &Args) -> Access {
+/// What all threads but the opener need: the files that they write, those that may be read again, and the Kubernetes API.
+fn own_access(config: &Config, args: &Args, identity: &Identity) -> Access {
     let mut access = Access::default();
     for path in [&args.config, &config.model].into_iter().flatten() {
         access.read_file(path);
@@ -74,6 +75,7 @@ fn own_access(config: &Config, args: &Args) -> Access {
     if let Some(path) = &args.summary {
         access.replace_file(path);
     }
+    identity.reach(&mut access);
     access
 }
 

@@ -6,6 +6,7 @@ mod detection;
 mod evaluate;
 mod evidence;
 mod extract;
+mod identity;
 mod inputs;
 mod interfaces;
 mod label;

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::Usage;
 use super::confine::confine;
 use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows};
+use super::identity::Identity;
 use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
 use super::scrape::Scrape;
@@ -129,8 +130,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let max_flows = max_flows(&config, profile);
     let bound = config.admin.enabled.then(|| Bound::to(config.admin.listen, "--listen")).transpose()?;
     let scrape = Scrape::bind(&config)?;
+    let identity = Identity::of(&config)?;
     // Files are open and addresses are bound; no other thread is there yet.
-    let (opener, privileges) = confine(&config, args)?;
+    let (opener, privileges) = confine(&config, args, &identity)?;
     telemetry.metrics.set_privileges(&privileges);
     let stop = Stop::default();
     signals::listen(stop.clone(), args.duration.map(|seconds| Duration::from_secs(seconds.into())))?;
@@ -140,6 +142,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let seed = RandomState::new().hash_one(());
     let interfaces = open(&config, seed, &opener)?;
     drop(opener);
+    let naming = identity.start(&telemetry.metrics)?;
 
     let live = Live {
         interfaces,
@@ -149,7 +152,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         workers: config.flow.workers,
         seed,
         alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
-            .with_evidence(evidence(&config, &model, seed)),
+            .with_evidence(evidence(&config, &model, seed))
+            .with_directory(naming.directory()),
         model: &model,
         alert_policy: policy,
         flow_log,
@@ -159,6 +163,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
     let end = live.run();
+    drop(naming);
     for server in [server, scraped].into_iter().flatten() {
         server.stop();
     }

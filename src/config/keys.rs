@@ -223,6 +223,56 @@ pub static KEYS: &[Key] = &[
                 with thresholds for it (`flowshrike model evidence`); without them nothing changes.",
     },
     Key {
+        path: "kubernetes.enabled",
+        form: Form::Choice(&["auto", "on", "off"]),
+        default: "auto",
+        about: "Whether alerts name the pods, services and nodes behind addresses, asked of the Kubernetes API: `auto` where `kubernetes.api` \
+                is set, or in a pod with a service account's token; `on` ends where there is neither.",
+    },
+    Key {
+        path: "kubernetes.api",
+        form: Form::Text,
+        default: "",
+        about: "The API server, as `https://10.96.0.1:443`. By default the one that Kubernetes tells every pod of.",
+    },
+    Key {
+        path: "kubernetes.token_file",
+        form: Form::Text,
+        default: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        about: "The service account's token; it is read anew for each request.",
+    },
+    Key {
+        path: "kubernetes.ca_file",
+        form: Form::Text,
+        default: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        about: "Certificates (PEM) of the authority that the API server's must come from; no other is trusted.",
+    },
+    Key {
+        path: "kubernetes.node",
+        form: Form::Text,
+        default: "",
+        about: "The name of this node; the chart sets it. Without it pods of all nodes are watched.",
+    },
+    Key {
+        path: "kubernetes.scope",
+        form: Form::Choice(&["node", "cluster"]),
+        default: "node",
+        about: "Whose pods are watched: this node's, which costs the API server least, or all, so that both ends of a flow between nodes \
+                have names. Services are watched in the whole cluster.",
+    },
+    Key {
+        path: "kubernetes.labels",
+        form: Form::List,
+        default: "",
+        about: "Keys of pods' labels that alerts show, such as `app.kubernetes.io/version`.",
+    },
+    Key {
+        path: "kubernetes.max_objects",
+        form: Form::Integer { min: 16, max: 1_000_000, or: None },
+        default: "20000",
+        about: "Pods and services held at once, about 2 KiB each; more are counted and have no names.",
+    },
+    Key {
         path: "admin.listen",
         form: Form::Address,
         default: "127.0.0.1:9469",

@@ -14,6 +14,9 @@ mod written;
 pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};
 pub use page::reference_page;
-pub use resolve::{AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, LogConfig, MetricsConfig, Setting};
+pub use resolve::{
+    AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LogConfig, MetricsConfig,
+    Setting,
+};
 pub(crate) use units::parse_duration;
 pub use written::Override;

@@ -26,6 +26,8 @@ pub struct Config {
     pub model: Option<PathBuf>,
     /// What is told, and where.
     pub alert: AlertConfig,
+    /// Names of addresses.
+    pub kubernetes: KubernetesConfig,
     /// The admin server.
     pub admin: AdminConfig,
     /// The metrics listener.
@@ -94,6 +96,25 @@ pub enum AlertOutput {
     Stdout,
     /// A file.
     File(PathBuf),
+}
+
+/// The `kubernetes` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesConfig {
+    /// Whether addresses get names; `None` where that depends on what is there.
+    pub enabled: Option<bool>,
+    /// The API server's URL.
+    pub api: Option<String>,
+    /// The service account's token.
+    pub token_file: PathBuf,
+    /// Certificates of the API server's authority.
+    pub ca_file: PathBuf,
+    /// The node whose pods are watched; all without one.
+    pub node: Option<String>,
+    /// Keys of labels that are told.
+    pub labels: Vec<String>,
+    /// Bound on pods and services.
+    pub max_objects: usize,
 }
 
 /// The `admin` section.
@@ -184,6 +205,7 @@ impl Config {
                 },
                 incidents: of("alert.incidents")?.switch()?,
             },
+            kubernetes: kubernetes(written)?,
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
             metrics: metrics(written)?,
             sandbox: match of("privilege.sandbox")?.choice::<String>()?.as_str() {
@@ -240,6 +262,25 @@ fn metrics(written: &Written) -> Result<MetricsConfig, ConfigError> {
     }
     let file = |path| Ok(of(path)?.text()?.map(PathBuf::from));
     Ok(MetricsConfig { listen, tls: file(certificate)?.zip(file(key)?), token_file: file(token)? })
+}
+
+/// The `kubernetes` section; a scope of the cluster is one without a node.
+fn kubernetes(written: &Written) -> Result<KubernetesConfig, ConfigError> {
+    let of = |path| Reader::new(written, path);
+    let whole_cluster = of("kubernetes.scope")?.choice::<String>()? == "cluster";
+    Ok(KubernetesConfig {
+        enabled: match of("kubernetes.enabled")?.choice::<String>()?.as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        },
+        api: of("kubernetes.api")?.text()?,
+        token_file: of("kubernetes.token_file")?.text()?.unwrap_or_default().into(),
+        ca_file: of("kubernetes.ca_file")?.text()?.unwrap_or_default().into(),
+        node: of("kubernetes.node")?.text()?.filter(|_| !whole_cluster),
+        labels: of("kubernetes.labels")?.list()?,
+        max_objects: of("kubernetes.max_objects")?.number()?,
+    })
 }
 
 impl Setting {
@@ -307,6 +348,17 @@ mod tests {
             incidents: true,
         };
         assert_eq!((config.alert, config.model), (expected, None));
+        let account = Path::new("/var/run/secrets/kubernetes.io/serviceaccount");
+        let expected = KubernetesConfig {
+            enabled: None,
+            api: None,
+            token_file: account.join("token"),
+            ca_file: account.join("ca.crt"),
+            node: None,
+            labels: vec![],
+            max_objects: 20_000,
+        };
+        assert_eq!(config.kubernetes, expected);
         let listen: SocketAddr = "127.0.0.1:9469".parse().expect("a literal address");
         assert_eq!((config.admin, config.sandbox), (AdminConfig { listen, enabled: true }, Mode::Auto));
         assert_eq!(config.metrics, MetricsConfig::default());
@@ -339,6 +391,15 @@ alert:
     exploit: 1
   novel: alert
   incidents: false
+kubernetes:
+  enabled: on
+  api: https://192.0.2.1:6443
+  token_file: /t/token
+  ca_file: /t/ca.crt
+  node: n1
+  scope: node
+  labels: [app, tier]
+  max_objects: 500
 admin: {listen: '[::1]:0', enabled: false}
 metrics: {listen: '10.0.0.9:9470', tls_certificate: /tls/tls.crt, tls_key: /tls/tls.key, token_file: /token/token}
 privilege: {sandbox: require}
@@ -362,6 +423,18 @@ log:
         assert_eq!((config.alert.dedup_window, config.alert.novel), (Micros::ZERO, NovelMode::Alert));
         assert!(!config.alert.incidents);
         assert_eq!((config.model, config.admin.enabled), (Some("/var/lib/m.json".into()), false));
+        let expected = KubernetesConfig {
+            enabled: Some(true),
+            api: Some("https://192.0.2.1:6443".into()),
+            token_file: "/t/token".into(),
+            ca_file: "/t/ca.crt".into(),
+            node: Some("n1".into()),
+            labels: vec!["app".into(), "tier".into()],
+            max_objects: 500,
+        };
+        assert_eq!(config.kubernetes, expected);
+        let of_all = load("kubernetes: {node: n1, scope: cluster, enabled: off}", &[], &[]).expect("valid").kubernetes;
+        assert_eq!((of_all.node, of_all.enabled), (None, Some(false)));
         assert_eq!(config.sandbox, Mode::Require);
         let tls = Some(("/tls/tls.crt".into(), "/tls/tls.key".into()));
         let listen = Some("10.0.0.9:9470".parse().expect("a literal address"));

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::alert::{
-    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Emission, Grounds, IncidentAlert, LabelRule, Limits,
-    ModelIdentity, NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve, write_incident,
+    Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Directory, Emission, Grounds, Identities, IncidentAlert,
+    LabelRule, Limits, ModelIdentity, NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve, write_incident,
 };
 use crate::evidence::{Evidence, EvidenceCounts, Exchange, Report, Sight, Step, Subject};
 use crate::flow::FlowFacts;
 use crate::model::{EvidenceKind, LabelId, Model, Telling, Verdict};
+use crate::packet::Address;
 use crate::sink::{Flushed, LineSink, LossReason};
 use crate::time::Micros;
 
@@ -22,6 +23,8 @@ pub struct Alerting {
     incident_lines_lost: u64,
     /// By their numbers; none where all flows are of one capture.
     interfaces: Vec<Arc<str>>,
+    /// Knows who is behind addresses, where somebody does.
+    directory: Option<Arc<dyn Directory>>,
     sink: LineSink,
     signatures: Vec<Arc<Signature>>,
     unknown_novel: Arc<Signature>,
@@ -123,6 +126,7 @@ impl Alerting {
             incident_lines: 0,
             incident_lines_lost: 0,
             interfaces: Vec::new(),
+            directory: None,
             sink,
             signatures: model.labels().iter().map(|label| Arc::new(Signature::of_label(label))).collect(),
             unknown_novel: Arc::new(Signature::unknown_novel()),
@@ -141,6 +145,12 @@ impl Alerting {
     #[must_use]
     pub fn on_interfaces(self, interfaces: Vec<Arc<str>>) -> Self {
         Self { interfaces, ..self }
+    }
+
+    /// Says in each line who is behind its addresses.
+    #[must_use]
+    pub fn with_directory(self, directory: Option<Arc<dyn Directory>>) -> Self {
+        Self { directory, ..self }
     }
 
     /// Whether flows are looked at together, so that all of them must come through [`Alerting::take`].
@@ -263,6 +273,7 @@ impl Alerting {
             telling,
             in_iface: Arc::clone(in_iface),
             suppressed,
+            identities: self.identities([Some(flow.tuple.src), Some(flow.tuple.dst)], flow.start),
         };
         let alert = Alert::new(*flow, verdict, grounds);
         self.sink.push(|line| eve::write_line(&alert, line));
@@ -289,11 +300,18 @@ impl Alerting {
         }
     }
 
+    fn identities(&self, ends: [Option<Address>; 2], began: Micros) -> Option<Identities> {
+        self.directory.as_ref().map(|directory| directory.identify(ends, began))
+    }
+
     fn tell(&mut self, report: Report, in_iface: &Arc<str>) {
         let (subject, id, step) = (report.incident.subject, report.incident.id, report.step);
         let signature = Arc::new(Signature::of_label(&report.incident.label));
         let in_iface = self.interfaces.get(usize::from(report.incident.extent.interface)).unwrap_or(in_iface);
-        let alert = IncidentAlert { report, signature, model: Arc::clone(&self.model), in_iface: Arc::clone(in_iface) };
+        // Its latest flow tells best who has an address now: the first may be long ago.
+        let identities = self.identities([subject.source, subject.destination], report.incident.extent.last);
+        let (model, in_iface) = (Arc::clone(&self.model), Arc::clone(in_iface));
+        let alert = IncidentAlert { report, signature, model, in_iface, identities };
         self.sink.push(|line| write_incident(&alert, line));
         self.pending.push(Line::Incident { subject, id, step });
     }

@@ -13,6 +13,8 @@ pub struct Access {
     pub append: Vec<PathBuf>,
     /// Folders where files are put in place whole: files may be made, replaced and removed there.
     pub replace: Vec<PathBuf>,
+    /// Ports that TCP may connect to, on any host.
+    pub connect: Vec<u16>,
     /// Whether host names may be looked up (in a capture filter): UDP stays open for it.
     pub names: bool,
 }

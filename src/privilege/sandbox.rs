@@ -1,15 +1,16 @@
 //! Landlock: what the kernel keeps a thread, and all threads that it starts later, from.
 //!
-//! Nothing is run, no TCP port is bound or connected to, no signal goes to another process, and of the files only those in
-//! [`Access`] are reached. What this kernel cannot restrict is left out; [`Sandbox`] says what is in force.
+//! Nothing is run, no TCP port is bound, none is connected to but those in [`Access`], no signal goes to another process, and of the files only those in it are
+//! reached. What this kernel cannot restrict is left out; [`Sandbox`] says what is in force.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
-    Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError,
+    RulesetStatus, Scope,
 };
 
 use super::access::Access;
@@ -60,6 +61,9 @@ pub(super) fn restrict(access: &Access) -> Result<Sandbox, RulesetError> {
         for path in paths {
             rules = allow(rules, path, allowed)?;
         }
+    }
+    for &port in &access.connect {
+        rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     if let Some(own) = own_processes_folder() {
         rules = rules.add_rule(PathBeneath::new(own, AccessFs::ReadFile | AccessFs::ReadDir))?;

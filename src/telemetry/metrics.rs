@@ -10,7 +10,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder};
 
 use super::registrar::{Definition, Registrar};
-use crate::alert::{ModelIdentity, SuppressReason};
+use crate::alert::{Knowledge, ModelIdentity, SuppressReason};
 use crate::evidence::EvidenceCounts;
 use crate::features::FeatureId;
 use crate::flow::EndReason;
@@ -49,6 +49,11 @@ pub struct Metrics {
     queue_capacity: IntGaugeVec,
     queue_dropped: IntCounterVec,
     feature_drift: GaugeVec,
+    kubernetes_state: IntGaugeVec,
+    kubernetes_objects: IntGaugeVec,
+    kubernetes_refused: IntCounterVec,
+    kubernetes_restarts: IntCounterVec,
+    kubernetes_synced: GaugeVec,
     /// Bytes on the wire of the packets received.
     pub bytes_received: IntCounter,
     /// Packets of flows that had closed already.
@@ -106,6 +111,16 @@ pub struct AlertMetrics {
     pub emitted: IntCounter,
     /// Alerts written on open flows.
     pub early: IntCounter,
+}
+
+/// What is counted of one kind of objects that the Kubernetes API is asked for.
+#[derive(Clone, Debug)]
+pub struct KubernetesMetrics {
+    /// Objects that were not taken in: there are too many, or they are too large.
+    pub refused: IntCounter,
+    restarts: IntCounterVec,
+    kind: &'static str,
+    synced: Gauge,
 }
 
 /// What one queue's owner updates.
@@ -167,6 +182,11 @@ impl Metrics {
             evidence_evicted: r.counter("evidence_evicted_total", "Sources, pairs and services forgotten for others within their window because the table of evidence was full.")?,
             evidence_overflow: r.counter("evidence_overflow_total", "Incidents that were not raised, and open flows not looked at, because too many were open.")?,
             detection_latency: r.histogram("detection_latency_seconds", LATENCY_BOUNDS, "Time from a flow's last packet to its alert's line; a timeout's wait is part of it.")?,
+            kubernetes_state: r.gauges("kubernetes_state", &["state"], "1 for what names in alerts are worth: `fresh`, `stale` (the API is away), `none`; no series where names are off.")?,
+            kubernetes_objects: r.gauges("kubernetes_objects", &["kind"], "Objects of the Kubernetes API that are held; `departed_pods` are kept for flows that end late.")?,
+            kubernetes_refused: r.counters("kubernetes_objects_refused_total", &["kind"], "Objects not taken in: `kubernetes.max_objects` are held, or one is too large.")?,
+            kubernetes_restarts: r.counters("kubernetes_watch_restarts_total", &["kind", "reason"], "Lists and watches that ended and were begun anew; `ended` is the usual end of a watch after some minutes.")?,
+            kubernetes_synced: r.real_gauges("kubernetes_last_sync_timestamp_seconds", &["kind"], "When what is held was last known to be what the cluster has, Unix time.")?,
             queue_depth: r.gauges("queue_depth", &["queue"], "Items waiting in a queue.")?,
             queue_capacity: r.gauges("queue_capacity", &["queue"], "Items that fit in a queue.")?,
             queue_dropped: r.counters("queue_dropped_total", &["queue"], "Items turned away because a queue was full.")?,
@@ -230,6 +250,32 @@ impl Metrics {
             depth: self.queue_depth.with_label_values(&[name]),
             capacity: self.queue_capacity.with_label_values(&[name]),
             dropped: self.queue_dropped.with_label_values(&[name]),
+        }
+    }
+
+    /// The handles of one kind of objects of the Kubernetes API; `reasons` get their series at 0.
+    #[must_use]
+    pub fn kubernetes(&self, kind: &'static str, reasons: &[&'static str]) -> KubernetesMetrics {
+        reasons.iter().for_each(|reason| drop(self.kubernetes_restarts.with_label_values(&[kind, reason])));
+        KubernetesMetrics {
+            refused: self.kubernetes_refused.with_label_values(&[kind]),
+            restarts: self.kubernetes_restarts.clone(),
+            kind,
+            synced: self.kubernetes_synced.with_label_values(&[kind]),
+        }
+    }
+
+    /// Tells what names are worth.
+    pub fn set_kubernetes_state(&self, state: Knowledge) {
+        for one in Knowledge::ALL {
+            self.kubernetes_state.with_label_values(&[one.name()]).set((one == state).into());
+        }
+    }
+
+    /// Tells how many objects of each kind are held.
+    pub fn set_kubernetes_objects(&self, held: [(&'static str, usize); 3]) {
+        for (kind, objects) in held {
+            self.kubernetes_objects.with_label_values(&[kind]).set(i64::try_from(objects).unwrap_or(i64::MAX));
         }
     }
 
@@ -353,6 +399,18 @@ impl InterfaceMetrics {
     }
 }
 
+impl KubernetesMetrics {
+    /// A list or a watch ended, for a reason that the program has a name for.
+    pub fn restarted(&self, reason: &'static str) {
+        self.restarts.with_label_values(&[self.kind, reason]).inc();
+    }
+
+    /// What is held is what the cluster has at this time.
+    pub fn synced(&self, now: Micros) {
+        self.synced.set(now.as_secs_f64());
+    }
+}
+
 /// From a microsecond (a small index in cache) to a tenth of a second (something is wrong).
 const CLASSIFY_BOUNDS: &[f64] = &[1e-6, 2.5e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
 /// From a closing packet's few milliseconds to beyond the idle and active timeouts (60 s and 120 s by default).
@@ -400,6 +458,9 @@ mod tests {
         metrics.incidents_lost("stdout", LossReason::Io).inc();
         metrics.incidents_raised(EvidenceKind::Ports).inc();
         metrics.set_privileges(&Privileges::default());
+        metrics.set_kubernetes_state(Knowledge::Fresh);
+        metrics.set_kubernetes_objects([("pods", 1), ("departed_pods", 0), ("services", 2)]);
+        metrics.kubernetes("pods", &["ended"]).synced(Micros::from_secs(1));
         metrics.set_drift(FeatureId::new(0).expect("a feature"), 0.25);
         for name in ["old", "new"] {
             metrics.set_model(&ModelIdentity { name: name.into(), version: "1".into(), sha256: "ab".into() });

@@ -8,6 +8,6 @@ mod service;
 
 pub use heartbeat::{Clock, Heartbeat, Heartbeats, Readiness, StageAge};
 pub use logging::{LogFormat, LogLevel};
-pub use metrics::{AlertMetrics, InterfaceMetrics, Metrics, QueueMetrics};
+pub use metrics::{AlertMetrics, InterfaceMetrics, KubernetesMetrics, Metrics, QueueMetrics};
 pub use registrar::{Definition, Kind};
 pub use service::{RouteMetrics, ServiceMetrics};

@@ -69,6 +69,7 @@ def accepted(case):
     whole = documents(text)
     by_schemas(whole, case.get("since", "0"))
     by_operator([one for one in whole if one["kind"] in FOREIGN])
+    rights(whole)
     safe([one for one in whole if one["kind"] == "DaemonSet"][0]["spec"]["template"]["spec"])
     notes(case["values"])
 
@@ -96,6 +97,20 @@ def by_operator(monitors):
 
 def number(version):
     return tuple(int(part) for part in version.split("."))
+
+
+def rights(whole):
+    """What the account may do, and who has its token."""
+    roles = [one for one in whole if "Role" in one["kind"]]
+    asks = any(one["kind"] == "ClusterRole" for one in roles)
+    if asks:
+        role, binding = roles
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["list", "watch"]}], role["rules"]
+        assert binding["roleRef"]["name"] == role["metadata"]["name"] and len(binding["subjects"]) == 1, binding
+    pod = [one for one in whole if one["kind"] == "DaemonSet"][0]["spec"]["template"]["spec"]
+    assert binding["subjects"][0]["name"] == pod["serviceAccountName"] if asks else not roles
+    holders = [one["name"] for one in pod["containers"] + pod.get("initContainers", []) for mount in one["volumeMounts"] if mount["name"] == "api-access"]
+    assert holders == (["flowshrike"] if asks else []), holders
 
 
 def safe(pod):

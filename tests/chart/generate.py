@@ -23,6 +23,7 @@ SET_BY_CHART = {
     "admin.listen",
     "admin.enabled",
     "alert.output",
+    "kubernetes.node",
     "metrics.listen",
     "metrics.tls_certificate",
     "metrics.tls_key",

@@ -53,6 +53,11 @@ app.kubernetes.io/component: agent
 {{- end -}}
 {{- end }}
 
+{{/* It belongs to no namespace: releases in two namespaces must not share one. */}}
+{{- define "flowshrike.clusterRoleName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "flowshrike.fullname" .) -}}
+{{- end }}
+
 {{- define "flowshrike.priorityClassName" -}}
 {{- if .Values.priorityClass.create -}}
 {{- default (include "flowshrike.fullname" .) .Values.priorityClass.name -}}
