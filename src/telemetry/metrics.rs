@@ -424,7 +424,7 @@ const PAGE_HEAD: &str = "\
 
 <!-- Generated from the registry (src/telemetry/metrics.rs): UPDATE_DOCS=1 cargo test --test reference_pages -->
 
-The admin server answers them at `/metrics` in the Prometheus text format. No label holds an address, a port or a
+The admin server answers them at `/metrics` in the Prometheus text format, and so does `metrics.listen`, for scrapers alone. No label holds an address, a port or a
 pod's name. Besides these there are the process metrics that every Prometheus client has (`process_cpu_seconds_total`,
 `process_resident_memory_bytes`, `process_open_fds` ...).
 
