@@ -17,6 +17,7 @@
 //! - [`sink`] writes lines: the edge where alerts go out.
 //! - [`telemetry`] has metrics, logs and heartbeats.
 //! - [`serve`] answers over HTTP.
+//! - [`track`] sends records of runs to an MLflow server, or keeps them in a folder.
 //! - [`privilege`] gives up what the daemon does not need, and keeps it from what it must not do.
 //! - [`config`] makes what runs of what was written in a file, the environment and flags.
 //! - [`pipeline`] is the drawing of the data path as code: stages, shards, shutdown.
@@ -51,6 +52,8 @@ pub mod sink;
 pub mod telemetry;
 
 pub mod serve;
+
+pub mod track;
 
 pub mod privilege;
 
