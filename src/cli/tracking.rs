@@ -80,6 +80,9 @@ impl TrackArgs {
         let spool = Spool::new(self.track_spool.clone().unwrap_or_else(|| folder.join(SPOOL)));
         spool.check()?;
         let experiment = self.track_experiment.clone().or_else(|| variable("MLFLOW_EXPERIMENT_NAME"));
+        if experiment.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            return Err(Usage("an experiment needs a name: --track-experiment NAME".to_owned()).into());
+        }
         let started = now();
         let occasion = Occasion {
             command,

@@ -230,6 +230,21 @@ def after_it_was_away(run, path, servers):
     equal("half a run is made whole", the_run(client, "half"), half.info.run_id)
     hold(client, half.info.run_id, path, "made whole")
 
+    # More than one request holds, with a value of the greatest length.
+    train(run, "http://127.0.0.1:9", "--track-name", "large", arrives=False)
+    record = next((path / "flowshrike-spool").iterdir()) / "record.json"
+    about = json.loads(record.read_text())
+    params = {**{f"p{at}": str(at) for at in range(250)}, "long": "ü" * 5999 + "…"}
+    about["params"].update(params)
+    about["metrics"] += [{"key": f"m{at % 7}", "value": at / 8, "step": at} for at in range(2500)]
+    record.write_text(json.dumps(about))
+    run("track", "push", "--track", server.address)
+    run_id = the_run(client, "large")
+    found = hold(client, run_id, path, "large").data.params
+    equal("many parameters", {key: found[key] for key in params}, params)
+    equal("many metrics", [(m.step, m.value) for m in sorted(client.get_metric_history(run_id, "m3"), key=lambda m: m.step)],
+          [(at, at / 8) for at in range(3, 2500, 7)])
+
 
 def in_a_folder(run, path, servers):
     import mlflow

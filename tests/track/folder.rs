@@ -207,6 +207,7 @@ fn what_cannot_be_meant_is_said_before_the_work() {
         (&["--register", "a"], "--track"),
         (&["--track", "runs", "--alias", "a"], "--register"),
         (&["--track-name", "a"], "--track"),
+        (&["--track", "runs", "--track-experiment", " "], "--track-experiment"),
     ] {
         let said = bench.fail(2, &[&super::bench::TRAIN[..], more].concat());
         assert!(said.contains(words) && !said.contains("secret"), "{more:?}: {said}");
