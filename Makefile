@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist image image-test serve-test serve-bench
+	chart-test deploy-lint dist image image-test serve-test serve-bench track-test dvc-test
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -40,6 +40,12 @@ serve-test: ## Schemathesis against the prediction service, in a Python environm
 
 serve-bench: ## wrk against the prediction service: predictions a second, and the time of one
 	@.ci/serve.sh bench
+
+track-test: ## runs, models and records that wait against PyPI's MLflow, in a Python environment under target/
+	@.ci/track.sh
+
+dvc-test: ## the pipeline of models/ by PyPI's DVC, with push and pull through an S3 server; UPDATE=1 writes dvc.lock anew
+	@.ci/dvc.sh $(if $(UPDATE),update,test)
 
 lint: ## formatting, clippy, documentation, shell scripts, licences: what CI asks for before the tests
 	@.ci/lint.sh

@@ -5,6 +5,7 @@
 #   setup.sh test    besides, the programs that some tests run; what is not to be had is named, and those tests are skipped
 #   setup.sh bench   besides a build, tcpdump, the yardstick, and what live rows need
 #   setup.sh serve   besides a build, wrk and curl, which load the prediction service
+#   setup.sh track   besides a build, Python with its environments, and chromium if it is to be had
 #   setup.sh counts  besides a build, valgrind, if it is to be had
 #   setup.sh fuzz    besides, a C++ compiler for libFuzzer
 #   setup.sh image   buildah, and mmdebstrap to make a base from Debian's packages
@@ -163,6 +164,12 @@ serving() {
     if ! have curl; then need "curl" curl curl curl curl; fi
 }
 
+tracking() {
+    build
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need "Python with its environments" python3-venv python3 python3 python; fi
+    want chromium chromium "looks at MLflow's pages"
+}
+
 counts() {
     build
     want valgrind valgrind "counts of instructions"
@@ -232,11 +239,12 @@ case "${1:-}" in
     test) tests ;;
     bench) benches ;;
     serve) serving ;;
+    track) tracking ;;
     counts) counts ;;
     fuzz) fuzzing ;;
     image) image ;;
     image-test) image_tests ;;
     deploy) deploy ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|serve|counts|fuzz|image|image-test|deploy|lab" ;;
+    *) die "usage: $0 build|test|bench|serve|track|counts|fuzz|image|image-test|deploy|lab" ;;
 esac

@@ -18,6 +18,7 @@
 //! - `k8s` asks the Kubernetes API whose an address is.
 //! - [`telemetry`] has metrics, logs and heartbeats.
 //! - [`serve`] answers over HTTP.
+//! - [`track`] sends records of runs to an MLflow server, or keeps them in a folder.
 //! - [`privilege`] gives up what the daemon does not need, and keeps it from what it must not do.
 //! - [`config`] makes what runs of what was written in a file, the environment and flags.
 //! - [`pipeline`] is the drawing of the data path as code: stages, shards, shutdown.
@@ -55,6 +56,8 @@ pub mod k8s;
 pub mod telemetry;
 
 pub mod serve;
+
+pub mod track;
 
 pub mod privilege;
 

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["alert"],
     &["dataset"],
     &["train"],
-    &["capture", "sink", "k8s", "telemetry", "serve", "privilege", "config"],
+    &["capture", "sink", "k8s", "telemetry", "serve", "track", "privilege", "config"],
     &["pipeline"],
     &["cli"],
     &["main"],

@@ -18,6 +18,13 @@ pub(super) fn load_model(path: Option<&Path>, profile: Profile) -> anyhow::Resul
     Ok(model)
 }
 
+/// The same, or a registry's model; `registry` is what `--track` says.
+pub(super) fn find_model(path: Option<&Path>, registry: Option<&str>, profile: Profile) -> anyhow::Result<Model> {
+    let model = model_file::find(path, registry)?;
+    model.serves(profile)?;
+    Ok(model)
+}
+
 /// The rules of flows that a configuration asks for.
 pub(super) fn flow_policy(config: &Config) -> FlowPolicy {
     let flow = &config.flow;

@@ -8,16 +8,19 @@ use serde::Serialize;
 use super::labelled::Labelled;
 use super::output::write_whole;
 use super::progress::Bars;
+use super::tracking::TrackArgs;
 use super::{model_file, signals};
 use crate::dataset::{Dataset, DatasetError, Skipped};
 use crate::model::{Model, leaky_line};
 use crate::train::evidence::{Compared, columns, compare, compared_text};
+use crate::train::tracking::{TrackedRun, evaluation_metrics};
 use crate::train::{self, Assessment, Judged, Options, Progress as _};
 
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model to score [default: the one in the program]
+    /// The model to score: a file, or a registry's name for one, looked up where --track or MLFLOW_TRACKING_URI says [default:
+    /// the one in the program]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     #[command(flatten)]
@@ -41,12 +44,18 @@ pub(super) struct Args {
     /// Also write each flow's labels and scores as CSV
     #[arg(long, value_name = "PATH")]
     predictions: Option<PathBuf>,
+    /// Also write the figures that --track records as one flat JSON object, for tools such as DVC
+    #[arg(long, value_name = "PATH")]
+    metrics: Option<PathBuf>,
     /// Also write one HTML page with tables and plots, which needs no network
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
     /// How to print the figures
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    // Last: a heading of the help stays until the next one.
+    #[command(flatten)]
+    track: TrackArgs,
 }
 
 /// How figures are printed.
@@ -96,7 +105,8 @@ struct Named<'a> {
 /// # Errors
 /// What is wrong with the model or the files, or which labels the model cannot know.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let model = model_file::open(args.model.as_deref())?;
+    let plan = args.track.plan("evaluate", None, None)?;
+    let model = model_file::find(args.model.as_deref(), args.track.uri())?;
     signals::end_whole()?;
     let bars = Bars::new();
     let (data, compared) = read(args, &model, &bars)?;
@@ -111,38 +121,53 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.predictions {
         write_whole(path, &train::predictions(&model, &data, &judged, &names))?;
     }
+    if let Some(path) = &args.metrics {
+        let mut json = serde_json::to_vec_pretty(&evaluation_metrics(&found))?;
+        json.push(b'\n');
+        write_whole(path, &json)?;
+    }
+    let page = || train::page(&model, &found, &judged, &names, data.labels()).into_bytes();
     if let Some(path) = &args.html {
-        write_whole(path, train::page(&model, &found, &judged, &names, data.labels()).as_bytes())?;
+        write_whole(path, &page())?;
     }
     let named = Named { name: model.name(), version: model.version(), sha256: model.sha256() };
+    let (skipped_rows, notes) = (data.skipped(), data.notes());
+    let scored = Scored { leaky, model: named, found: &found, skipped_rows, notes, latency, evidence: compared };
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
-            let (skipped_rows, notes) = (data.skipped(), data.notes());
-            serde_json::to_writer_pretty(
-                &mut out,
-                &Scored { leaky, model: named, found: &found, skipped_rows, notes, latency, evidence: compared },
-            )?;
+            serde_json::to_writer_pretty(&mut out, &scored)?;
             writeln!(out)?;
         }
-        Format::Text => {
-            if let Some(leaky) = leaky {
-                writeln!(out, "{leaky}\n")?;
-            }
-            writeln!(out, "model {} {}, SHA-256 {}\n", named.name, named.version, named.sha256)?;
-            write!(out, "{}", train::summary(&found))?;
-            if let Some(compared) = &compared {
-                write!(out, "{}", compared_text(compared))?;
-            }
-            if let Some(Latency { median_ns, p99_ns, verdicts }) = latency {
-                writeln!(
-                    out,
-                    "\nlatency of a verdict: median {median_ns} ns, 99th percentile {p99_ns} ns, of {verdicts}"
-                )?;
-            }
-        }
+        Format::Text => scored.print(&mut out)?,
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    if let Some(plan) = plan {
+        let mut figures = serde_json::to_vec_pretty(&scored)?;
+        figures.push(b'\n');
+        plan.send(&TrackedRun::of_evaluation(&plan.occasion(), &model, &found, figures, page()))?;
+    }
+    Ok(())
+}
+
+impl Scored<'_> {
+    /// The figures for people.
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Self { leaky, model, found, latency, evidence, .. } = self;
+        if let Some(leaky) = leaky {
+            writeln!(out, "{leaky}\n")?;
+        }
+        let Named { name, version, sha256 } = model;
+        writeln!(out, "model {name} {version}, SHA-256 {sha256}; rows SHA-256 {}\n", found.data_sha256)?;
+        write!(out, "{}", train::summary(found))?;
+        if let Some(compared) = evidence {
+            write!(out, "{}", compared_text(compared))?;
+        }
+        if let Some(Latency { median_ns, p99_ns, verdicts }) = latency {
+            writeln!(out, "\nlatency of a verdict: median {median_ns} ns, 99th percentile {p99_ns} ns, of {verdicts}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The flows, and what evidence adds on them if the model has thresholds for it and they say who and when.

@@ -23,6 +23,8 @@ mod run;
 mod scrape;
 mod serve;
 mod signals;
+mod track;
+mod tracking;
 mod train;
 
 use std::io;
@@ -51,13 +53,15 @@ enum Command {
     /// Fit a model from labelled flows, with a validation report
     Train(Box<train::Args>),
     /// Score a model on labelled flows
-    Evaluate(evaluate::Args),
+    Evaluate(Box<evaluate::Args>),
     /// A verdict for each row of flow files
     Predict(predict::Args),
     /// The prediction service: verdicts over HTTP
     Serve(serve::Args),
     /// Add a cluster's own benign baseline, or analysts' verdicts, to a model
     Learn(Box<learn::Args>),
+    /// Records of runs: send those that could not be sent when they were made
+    Track(track::Args),
     /// A model's card, whether it is whole, and what changed between two
     Model(model::Args),
     /// Check or print the configuration
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Learn(args) => learn::run(&args),
+        Command::Track(args) => track::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Interfaces(args) => interfaces::run(&args, &mut io::stdout()),

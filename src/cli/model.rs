@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::tracking::RegistryArgs;
 use super::{evidence, model_file};
 use crate::features::Profile;
 use crate::model::{Card, Diff, Model};
@@ -22,8 +23,10 @@ pub(super) struct Args {
 enum Action {
     /// Print a model's card: what it was trained on, what it tells apart, its figures and blind spots
     Inspect {
-        /// The model [default: the one in the program]
+        /// The model: a file, or a registry's name for one [default: the one in the program]
         model: Option<PathBuf>,
+        #[command(flatten)]
+        registry: RegistryArgs,
         /// How to print it
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -69,8 +72,8 @@ enum Format {
 /// What is wrong with a model.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.action {
-        Action::Inspect { model, format } => {
-            let model = model_file::open(model.as_deref())?;
+        Action::Inspect { model, registry, format } => {
+            let model = model_file::find(model.as_deref(), registry.uri())?;
             print(&Card::of(&model), *format)
         }
         Action::Verify { models, sha256, profile } => verify(models, sha256.as_deref(), *profile),

@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use super::labelled::BadRowArg;
+use super::tracking::RegistryArgs;
 use super::{model_file, output};
 use crate::dataset::{self, RowQuery};
 use crate::model::line;
@@ -11,9 +12,11 @@ use crate::model::line;
 /// Options of `predict`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model to ask [default: the one in the program]
+    /// The model to ask: a file, or a registry's name for one [default: the one in the program]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// Flows with the columns that the model reads: CSV, JSON lines or Parquet; text may be packed with gzip or zip
     #[arg(required = true, value_name = "FILE")]
     data: Vec<PathBuf>,
@@ -43,7 +46,7 @@ enum Format {
 /// # Errors
 /// What is wrong with the model or the files.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let model = model_file::open(args.model.as_deref())?;
+    let model = model_file::find(args.model.as_deref(), args.registry.uri())?;
     let mut classifier = model.classifier();
     let mut out = BufWriter::new(output::open(args.output.as_deref())?);
     if args.format == Format::Csv {

@@ -8,9 +8,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::Usage;
-use super::detection::{alert_limits, evidence, flow_policy, introduce, load_model, max_flows, threshold};
+use super::detection::{alert_limits, evidence, find_model, flow_policy, introduce, max_flows, threshold};
 use super::inputs::{Defaults, Inputs, Taker};
 use super::output::{self, write_whole};
+use super::tracking::RegistryArgs;
 use crate::alert::NovelMode;
 use crate::config::Config;
 use crate::features::Profile;
@@ -29,9 +30,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", env = "FLOWSHRIKE_CONFIG")]
     config: Option<PathBuf>,
 
-    /// The model to ask [default: the one that is part of the program]
+    /// The model to ask: a file, or a registry's name for one [default: the one that is part of the program]
     #[arg(long, short, value_name = "MODEL")]
     model: Option<PathBuf>,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
 
     /// Append alerts to this file instead of stdout
     #[arg(long, short, value_name = "PATH")]
@@ -86,7 +90,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         args.inputs.spare(output.as_deref())?;
     }
     let plan = args.inputs.plan(profile, defaults)?;
-    let model = load_model(config.model.as_deref(), profile)?;
+    let model = find_model(config.model.as_deref(), args.registry.uri(), profile)?;
     let policy =
         policy_of(&model, &config.alert.thresholds, config.alert.novel).map_err(|error| Usage(error.to_string()))?;
     let sink = match &args.output {

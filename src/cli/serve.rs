@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::detection::introduce;
+use super::tracking::RegistryArgs;
 use super::{Usage, model_file, signals};
 use crate::capture::{CaptureFile, FileError};
 use crate::features::Profile;
@@ -28,9 +29,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000", env = "FLOWSHRIKE_SERVE_LISTEN")]
     listen: SocketAddr,
 
-    /// The model to ask [default: the one that is part of the program]
+    /// The model to ask: a file, or a registry's name for one [default: the one that is part of the program]
     #[arg(long, short, value_name = "MODEL")]
     model: Option<PathBuf>,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
 
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -47,7 +51,7 @@ pub(super) struct Args {
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let model = model_file::open(args.model.as_deref())?;
+    let model = model_file::find(args.model.as_deref(), args.registry.uri())?;
     if let Err(error @ CannotServe::Identity { .. }) = model.serves(Profile::Standard) {
         anyhow::bail!(Usage(error.to_string()));
     }

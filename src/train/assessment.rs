@@ -27,6 +27,8 @@ pub struct Options {
 pub struct Assessment {
     /// Figures here that should not be trusted, one sentence each.
     pub warnings: Vec<String>,
+    /// SHA-256 of the rows that were scored, as they were read: features, labels, captures.
+    pub data_sha256: String,
     /// The figures by the model's own labels.
     #[serde(flatten)]
     pub figures: Evaluation,
@@ -86,8 +88,10 @@ impl Assessment {
             Importance::new(model, data, &classes, options.seed)
         });
         let own = Figures::new(&own, truth, judged, options.seed);
+        let data_sha256 = data.sha256();
         Self {
-            warnings: warnings(model, data, &figures, &own),
+            warnings: warnings(model, &data_sha256, &figures, &own),
+            data_sha256,
             alerts_per_hour: Hourly::new(&figures, options.hours, data.span()),
             seed: options.seed,
             views: Views::new(model.labels(), truth, judged, options.seed),
@@ -128,10 +132,10 @@ impl Hourly {
 }
 
 /// What a reader must know before the first figure.
-fn warnings(model: &Model, data: &Dataset, figures: &Evaluation, own: &Figures) -> Vec<String> {
+fn warnings(model: &Model, data_sha256: &str, figures: &Evaluation, own: &Figures) -> Vec<String> {
     let mut found = Vec::new();
     let provenance = &model.parts().provenance;
-    if data.sha256() == provenance.data_sha256 {
+    if data_sha256 == provenance.data_sha256 {
         found.push("these are the flows that the model was fitted on: every figure here is too good".to_owned());
     }
     if figures.benign_flows == 0 {

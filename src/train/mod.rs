@@ -36,6 +36,7 @@ mod scaling;
 mod select;
 pub mod split;
 mod summary;
+pub mod tracking;
 mod trees;
 mod validate;
 mod views;

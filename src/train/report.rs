@@ -28,6 +28,8 @@ pub struct Report {
     pub sha256: String,
     /// What it was trained on.
     pub trained_on: String,
+    /// SHA-256 of the training rows as they were read: features, labels, captures.
+    pub data_sha256: String,
     /// What it was measured on.
     pub split: SplitUsed,
     /// What was done to the points of each fit.
@@ -134,6 +136,7 @@ impl Report {
             version: model.version().to_owned(),
             sha256: model.sha256().to_owned(),
             trained_on: model.trained_on().to_owned(),
+            data_sha256: model.parts().provenance.data_sha256.clone(),
             split: SplitUsed { spec: recipe.pipeline.split.clone(), text: recipe.pipeline.split.text() },
             resample: recipe.pipeline.resample.clone(),
             fitted_points: sampled.collect(),

@@ -12,11 +12,13 @@ use self::options::{ColumnArgs, ResampleArgs, SplitArgs};
 use super::labelled::Labelled;
 use super::output::write_whole;
 use super::progress::Bars;
+use super::tracking::{RegisterArgs, TrackArgs};
 use super::{Usage, evidence, signals};
 use crate::dataset::Skipped;
 use crate::features::Profile;
 use crate::train::evidence::EvidenceLearnt;
 use crate::train::split::SplitKind;
+use crate::train::tracking::TrackedRun;
 use crate::train::{self, EngineSpec, ForestSpec, KnnSpec, Pipeline, Recipe, Report, Trained, TreeSpec, View};
 
 /// Options of `train`.
@@ -66,6 +68,10 @@ pub(super) struct Args {
     split: SplitArgs,
     #[command(flatten)]
     resample: ResampleArgs,
+    #[command(flatten)]
+    track: TrackArgs,
+    #[command(flatten)]
+    register: RegisterArgs,
 }
 
 /// The JSON of `--report`.
@@ -152,6 +158,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         return Err(Usage(what.to_owned()).into());
     }
     let features = pipeline.features.resolve().map_err(|error| Usage(error.to_string()))?;
+    let plan = args.track.plan("train", args.register.registration()?, args.output.parent())?;
     signals::end_whole()?;
     let bars = Bars::new();
     let data = args.flows.read_grouped(&features, pipeline.split.group_column.as_deref(), &bars)?;
@@ -186,20 +193,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     drop(bars);
     let bytes = model.to_bytes()?;
     write_whole(&args.output, &bytes)?;
+    let (skipped_rows, notes, evidence) = (data.skipped(), data.notes(), learnt.as_ref());
+    let written = Written { report: &report, skipped_rows, notes, evidence };
+    let mut json = serde_json::to_vec_pretty(&written).context("the report")?;
+    json.push(b'\n');
     if let Some(path) = &args.report {
-        let mut json = serde_json::to_vec_pretty(&Written {
-            report: &report,
-            skipped_rows: data.skipped(),
-            notes: data.notes(),
-            evidence: learnt.as_ref(),
-        })
-        .context("the report")?;
-        json.push(b'\n');
         write_whole(path, &json)?;
     }
     eprint!("{}", summary::summary(&report, args.profile, bytes.len()));
     if let Some(learnt) = &learnt {
         eprint!("{}", train::evidence::learnt_text(learnt));
+    }
+    if let Some(plan) = plan {
+        plan.send(&TrackedRun::of_training(&plan.occasion(), &recipe, &model, &report, &bytes, json))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use html::{figure, table};
 use super::assessment::Assessment;
 use super::grouping::Truth;
 use super::judged::Judged;
-use super::plot::{Bar, Caption, Histogram, Panel, bars, escape};
+use super::plot::{Bar, Caption, Histogram, Panel, STYLE, bars, escape};
 use super::report::{number, percent};
 use super::summary::{interval, percent_with_interval, with_interval};
 use super::views::Seen;
@@ -27,16 +27,19 @@ pub fn page(model: &Model, found: &Assessment, judged: &Judged, labels: &[Option
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{0}: evaluation</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{0} on {1} labelled flows</h1>\n\
-         <p class=\"soft\">SHA-256 {2}. Trained on: {3}</p>\n",
+         <p class=\"soft\">SHA-256 {2}. Trained on: {3}</p>\n<p class=\"soft\">Rows scored here: SHA-256 {4}.</p>\n",
         escape(&name),
         found.figures.flows,
         escape(model.sha256()),
         escape(model.trained_on()),
+        escape(&found.data_sha256),
     );
     let leaky = leaky_line(&model.leaky());
     out += &warnings(&leaky.iter().chain(&found.warnings).collect::<Vec<_>>());
     out += "<nav aria-label=\"Sections\"><a href=\"#binary\">Binary</a><a href=\"#stages\">Stages</a><a href=\"#labels\">Labels</a>\
-            <a href=\"#scenarios\">Scenarios</a><a href=\"#importance\">Importance</a><a href=\"#novelty\">Novelty</a></nav>\n";
+            <a href=\"#scenarios\">Scenarios</a>";
+    out += if found.importance.is_some() { "<a href=\"#importance\">Importance</a>" } else { "" };
+    out += "<a href=\"#novelty\">Novelty</a></nav>\n";
     out += &first_figures(found);
     for (id, seen) in found.views.named() {
         let title = match id {
@@ -228,5 +231,3 @@ fn distances(name: &str, values: &[f64], threshold: f64) -> Vec<String> {
 fn signed(value: f64) -> String {
     format!("{value:.4}")
 }
-
-const STYLE: &str = include_str!("style.css");

@@ -1,4 +1,5 @@
-//! Small plots as inline SVG, for the page of `evaluate`: no script, no font, no network; colours come from the page's style sheet.
+//! Small plots as inline SVG, for the page of `evaluate` and as files of their own: no script, no font, no network; colours come from the
+//! page's style sheet.
 //!
 //! Every plot has a title and a description for those who do not see it. Shapes carry classes (`s0` to `s5`, `grid`, `axis`), never a
 //! colour, so that one page serves light and dark. Same figures, same bytes.
@@ -114,6 +115,14 @@ pub(super) fn series(n: usize) -> String {
     format!("s{}", n % 6)
 }
 
+/// A plot as a file of its own, with the page's colours.
+pub(super) fn alone(svg: &str) -> String {
+    let named = svg.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    let ground = "<rect width=\"100%\" height=\"100%\" fill=\"var(--page)\"/>\n";
+    // Behind the title, which stands first for those who do not see the plot.
+    named.replacen("</desc>\n", &format!("</desc>\n<style>\n{STYLE}</style>\n{ground}"), 1)
+}
+
 /// Text that is safe between tags and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -139,6 +148,9 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
+
+/// Colours and lines of the plots, and of the page around them.
+pub(super) const STYLE: &str = include_str!("../page/style.css");
 
 #[cfg(test)]
 mod tests {
