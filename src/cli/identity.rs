@@ -62,7 +62,7 @@ impl Identity {
             grace: config.flow.idle_timeout + LATE,
             patience: Patience::default(),
         };
-        let whose = settings.node.as_ref().map_or("of all nodes".to_owned(), |node| format!("of node {node}"));
+        let whose = settings.node.as_ref().map_or_else(|| "of all nodes".to_owned(), |node| format!("of node {node}"));
         tracing::info!("names of pods ({whose}), services and nodes come from the Kubernetes API");
         Ok(Self { settings: Some(settings) })
     }

@@ -1,12 +1,12 @@
 //! The stage by itself: flows in, incidents out.
 
-use flowshrike::evidence::{Evidence, Exchange, Found, SLOTS, Sight, Step};
+use flowshrike::evidence::{Evidence, Exchange, Found, Report, SLOTS, Sight, Step};
 use flowshrike::flow::{EndReason, FiveTuple, FlowFacts};
-use flowshrike::model::{EvidenceKind, LabelId, Model, Verdict};
+use flowshrike::model::{EvidenceKind, LabelId, Least, Model, Verdict};
 use flowshrike::packet::{Address, protocol};
 use flowshrike::time::Micros;
 
-use super::model::with_evidence;
+use super::model::{with_evidence, with_guessing};
 use super::util::published::published;
 
 const REFUSED: Exchange = Exchange {
