@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from . import IMAGE, ROOT, Failure, hold, until, updates
-from .daemon import NAMESPACE, Daemon, alerts_in, ask
+from .daemon import NAMESPACE, Daemon, about, alerts_in, ask
 from .talkers import NAMESPACE as SHOP, OWNER, PORT, Talkers
 
 USER = 65532
@@ -78,7 +78,7 @@ def first_pod(daemon, talkers):
 
 def plain_manifest_goes(daemon, talkers):
     """What the plain manifest made can be deleted by it"""
-    daemon.cluster.kubectl("delete", "--filename", ROOT / "deploy/daemonset.yaml", "--wait=true", "--timeout=80s")
+    daemon.cluster.kubectl("delete", "--filename", ROOT / "deploy/daemonset.yaml", "--ignore-not-found", "--wait=true", "--timeout=80s")
     hold(not daemon.pods(), "a pod is left")
 
 
@@ -186,7 +186,7 @@ def scanned(daemon, talkers):
 
     def told():
         found = alerts_in(daemon.log().splitlines())
-        return next((one for one in found if one["src_ip"] == scanner.address and one["dest_ip"] == target.address), None)
+        return next((one for one in found if about(one, scanner, target)), None)
 
     return until(f"an alert names {scanner.address}, who scanned {target.address}", told, seconds=10), scanner
 
@@ -244,9 +244,15 @@ def flood(daemon, talkers):
     again = until("the pod is Ready", daemon.ready_pod)
     hold(again.container == pod.container and again.restarts == pod.restarts, "it was started anew")
     lost = sum(value for name, value in metrics.items() if name.startswith("flowshrike_packets_dropped_total"))
-    told = [one["alert"]["signature"] for one in alerts_in(daemon.log().splitlines())]
+    told = until("an alert tells of it", lambda: flood_told(daemon, talkers.pods[1]), seconds=40)
     return (f"{most >> 20} MiB of {limit >> 20} at most, {metrics['flowshrike_flows_active']:.0f} flows open, {lost:.0f} packets dropped; "
-            f"last alert: {told[-1] if told else 'none'}")
+            f"told as {told}")
+
+
+def flood_told(daemon, target):
+    """The first alert whose label is of a flood, and whose target is this."""
+    told = (one for one in alerts_in(daemon.log().splitlines()) if one.get("dest_ip") == target.address)
+    return next((one["flowshrike"]["label"] for one in told if one["flowshrike"]["label"].startswith("dos")), None)
 
 
 def memory_group(process):

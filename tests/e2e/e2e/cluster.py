@@ -111,7 +111,7 @@ state = "/run/containerd/state"
         self.launch("kube-apiserver", [
             "kube-apiserver", f"--etcd-servers=http://{LOCAL}:2379", "--secure-port=443", f"--advertise-address={self.address}",
             f"--tls-cert-file={work}/api.crt", f"--tls-private-key-file={work}/api.key", f"--token-auth-file={work}/tokens.csv",
-            "--authorization-mode=Node,RBAC", "--service-account-issuer=https://kubernetes.default.svc",
+            "--authorization-mode=Node,RBAC", "--kubelet-preferred-address-types=InternalIP", "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={work}/accounts.pub", f"--service-account-signing-key-file={work}/accounts.key",
             f"--service-cluster-ip-range={SERVICE_NET}", "--allow-privileged=true"])
 
@@ -143,6 +143,7 @@ state = "/run/containerd/state"
         kubelet.send_signal(signal.SIGTERM)
         kubelet.wait(30)
         self.start_kubelet()
+        until("the kubelet answers", self.is_kubelet_well)
 
     def launch(self, name, command):
         log = open(self.logs / f"{name}.log", "ab")
@@ -159,6 +160,9 @@ state = "/run/containerd/state"
     def is_node_ready(self):
         node = json.loads(self.kubectl("get", "node", NODE, "--output=json", ok=(0, 1)) or "{}")
         return any(one["type"] == "Ready" and one["status"] == "True" for one in node.get("status", {}).get("conditions", []))
+
+    def is_kubelet_well(self):
+        return self.kubectl("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/healthz") == "ok"
 
     def kubectl(self, *arguments, ok=(0,), text=None, seconds=90):
         """What it says on stdout; a Failure with what it says on stderr if it does not end well. Text is its standard input."""

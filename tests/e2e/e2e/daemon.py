@@ -147,6 +147,11 @@ def alerts_in(lines):
     return found
 
 
+def about(alert, scanner, target):
+    """Whether it names both; an incident may have no one target, or no one source."""
+    return (alert.get("src_ip"), alert.get("dest_ip")) == (scanner.address, target.address)
+
+
 def ask(path):
     """Status and text of an answer of the admin server."""
     try:

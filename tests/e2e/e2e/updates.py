@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 from . import hold, until
-from .daemon import alerts_in
+from .daemon import about, alerts_in
 
 FOLDER = Path("/var/log/flowshrike")
 
@@ -15,12 +15,11 @@ def kubelet_restart(daemon, talkers):
     talk_and_scan(daemon, talkers)
     before = daemon.log()
     daemon.cluster.restart_kubelet()
-    talkers_again = talk_and_scan(daemon, talkers, wait=60)
+    talk_and_scan(daemon, talkers)
     after = daemon.log()
     hold(after.startswith(before), "what kubectl logs showed before is not what it shows now")
     again = until("the pod is Ready", daemon.ready_pod)
     hold(again.container == pod.container and again.restarts == pod.restarts, "the container was started anew")
-    return talkers_again
 
 
 def pod_killed(daemon, talkers):
@@ -81,11 +80,11 @@ def file_on_the_node(daemon, talkers):
     return f"{told} alerts of two pods"
 
 
-def talk_and_scan(daemon, talkers, wait=10):
+def talk_and_scan(daemon, talkers):
     """Ordinary traffic and a scan, until kubectl logs shows its alert."""
     scanner, target = talkers.scan()
     until(f"an alert names {scanner.address}, who scanned {target.address}",
-          lambda: named(alerts_in(daemon.log().splitlines()), scanner, target), seconds=wait)
+          lambda: named(alerts_in(daemon.log().splitlines()), scanner, target), seconds=10)
 
 
 def in_file(file, scanner, target):
@@ -94,7 +93,7 @@ def in_file(file, scanner, target):
 
 
 def named(alerts, scanner, target):
-    return any(one["src_ip"] == scanner.address and one["dest_ip"] == target.address for one in alerts)
+    return any(about(one, scanner, target) for one in alerts)
 
 
 def next_pod(daemon, old):
