@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist image image-test serve-test serve-bench track-test dvc-test
+	chart-test deploy-lint dist image image-test e2e-k8s serve-test serve-bench track-test dvc-test
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -15,6 +15,8 @@ BENCH ?=
 DATA ?= ../shared/data/k8s-misuse
 # Scenarios of `make lab`: names with spaces between; all, if empty.
 SCENARIO ?=
+# Checks of `make e2e-k8s`: words of their names; all, if empty.
+CHECK ?=
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -87,6 +89,9 @@ image: ## build the container image with buildah, as IMAGE (localhost/flowshrike
 
 image-test: ## look at the image and run it: size, labels, user, capability, read-only and without new privileges (root)
 	@.ci/image.sh test
+
+e2e-k8s: ## image, chart and manifest on a real Kubernetes of one node, in namespaces of its own (root, Debian 12); CHECK=WORD chooses
+	@.ci/e2e-k8s.sh $(CHECK)
 
 demo-capture: ## write tests/data/demo-cluster.pcap.gz anew
 	cargo run --locked --example demo-capture -- tests/data/demo-cluster.pcap.gz

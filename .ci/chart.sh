@@ -4,6 +4,7 @@
 #   chart.sh manifests   write deploy/daemonset.yaml, the schema's configuration keys and the table in docs/install.md anew
 #   chart.sh test        whether these are up to date, and whether the chart is what it says (tests/chart)
 #   chart.sh lint        the compose file, the Prometheus configuration, the workflows, YAML (tests/deploy)
+#   chart.sh helm        prints where Helm is, for other tests of the chart
 #
 # FLOWSHRIKE names a binary to ask about its configuration and flags; without it the one that was built last is asked, if there is one.
 set -euo pipefail
@@ -67,7 +68,12 @@ binary() {
 }
 
 command=${1:-}
-[[ "$command" =~ ^(manifests|test|lint)$ ]] || die "usage: $0 manifests|test|lint"
+[[ "$command" =~ ^(manifests|test|lint|helm)$ ]] || die "usage: $0 manifests|test|lint|helm"
+if [[ "$command" == helm ]]; then
+    .ci/setup.sh helm
+    helm
+    exit
+fi
 .ci/setup.sh deploy
 environment tests/chart/requirements.txt "$tools/venv"
 export PYTHONDONTWRITEBYTECODE=1

@@ -11,6 +11,8 @@
 #   setup.sh image   buildah, and mmdebstrap to make a base from Debian's packages
 #   setup.sh image-test  besides, what looks at the image and runs it
 #   setup.sh deploy  what the tests of the chart, the compose file and the workflows need
+#   setup.sh helm    npm, from which Helm comes
+#   setup.sh e2e     what compiles Kubernetes, and what builds the images of the end-to-end test
 #   setup.sh lab     what the traffic lab's scenarios run (all, or those named): Debian packages, npm packages under target/lab
 #
 # Debian and Ubuntu are served by apt-get, as root or through sudo. Elsewhere the package's name is printed.
@@ -203,6 +205,22 @@ deploy() {
     if ! docker compose version >/dev/null 2>&1; then want docker-compose docker-compose "checks of the compose file"; fi
 }
 
+helm() {
+    if ! have python3; then need "Python" python3 python3 python3 python; fi
+    if ! have npm; then need "npm" npm nodejs-npm npm npm; fi
+}
+
+e2e() {
+    build
+    image
+    if ! have ip; then need "ip, which makes network namespaces" iproute2 iproute iproute2 iproute2; fi
+    if ! have openssl; then need "openssl, which makes the cluster's certificates" openssl openssl openssl openssl; fi
+    if [[ ! -x /usr/bin/python3 ]]; then need "Python" python3 python3 python3 python; fi
+    local wanted=(golang-1.19-go rsync jq make dpkg-dev) missing
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    if ((${#missing[@]} > 0)); then apt_install "${missing[@]}"; fi
+}
+
 # The Debian packages among those named that are not installed.
 missing_packages() {
     local package
@@ -245,6 +263,8 @@ case "${1:-}" in
     image) image ;;
     image-test) image_tests ;;
     deploy) deploy ;;
+    helm) helm ;;
+    e2e) e2e ;;
     lab) lab "${@:2}" ;;
-    *) die "usage: $0 build|test|bench|serve|track|counts|fuzz|image|image-test|deploy|lab" ;;
+    *) die "usage: $0 build|test|bench|serve|track|counts|fuzz|image|image-test|deploy|helm|e2e|lab" ;;
 esac

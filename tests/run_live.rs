@@ -15,7 +15,7 @@ use daemon::{Daemon, Ended};
 use serde_json::Value;
 use tempfile::TempDir;
 use util::capture_file::{Captured, Pcap};
-use util::netns::{self, VethPair};
+use util::netns::{self, End, Namespace, VethPair};
 use util::published::PUBLISHED;
 use util::skip::skipped;
 use util::traffic::{Link, Pace, START, Traffic};
@@ -341,6 +341,77 @@ fn several_interfaces_are_read_and_alerts_name_theirs() {
     let alerts: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let of_scan = alerts.iter().filter(|alert| alert["src_ip"] == "10.244.1.66");
     assert!(of_scan.clone().count() >= 1 && of_scan.into_iter().all(|alert| alert["in_iface"] == interface.as_str()));
+}
+
+/// A pod on the node: its own end, and the link on the node, which is not up yet.
+fn pod(node: &Namespace, link: &str) -> Option<End> {
+    let namespace = Namespace::new(link)?;
+    node.veth(link, &namespace, "eth0");
+    namespace.link_up("eth0");
+    Some(End { namespace, interface: "eth0".to_owned() })
+}
+
+/// The daemon with its default choice of interfaces.
+fn auto(node: &End) -> Daemon {
+    let mut command = node.command(env!("CARGO_BIN_EXE_flowshrike"));
+    command.args(["run", "--listen", "127.0.0.1:0"]).args(EACH);
+    Daemon::spawn(node, command)
+}
+
+/// Scans from a pod until the daemon has counted it, ends the daemon, and looks where it says to have seen the scan.
+fn sees_the_scan_on(interface: &str, mut daemon: Daemon, node: &End, pod: &End) {
+    let folder = TempDir::new().expect("a folder");
+    let capture = folder.path().join("scan.pcap");
+    scan(30).write_pcap(&capture);
+    let received = |daemon: &Daemon| daemon.metric(node, "flowshrike_packets_received_total");
+    let before = received(&daemon);
+    let sent = pod.replay_file(&capture, 5_000) as f64;
+    daemon.until("the scan is counted", |daemon| received(daemon) >= before + sent);
+    daemon.until("the scan is told of", |daemon| daemon.metric(node, "flowshrike_alerts_emitted_total") >= 1.0);
+    let ended = daemon.stop("TERM");
+    assert!(ended.status.success(), "{}", ended.log);
+    let alerts: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(!alerts.is_empty() && alerts.iter().all(|alert| alert["in_iface"] == interface), "{}", ended.stdout);
+}
+
+/// A node's first pod brings the network plugin's bridge: before it there is only the way out.
+#[test]
+fn auto_moves_to_the_bridge_that_the_first_pod_brings() {
+    let Some(bed) = VethPair::new("first-pod") else { return };
+    let node = &bed.right.namespace;
+    node.ip(&["address", "add", "192.0.2.2/24", "dev", &bed.right.interface]);
+    node.ip(&["route", "add", "default", "via", "192.0.2.1"]);
+    let mut daemon = auto(&bed.right);
+    assert!(daemon.log().contains("capturing on right0: auto"), "{}", daemon.log());
+    let Some(first) = pod(node, "veth1") else { return };
+    node.ip(&["link", "add", "cni0", "type", "bridge"]);
+    node.ip(&["link", "set", "veth1", "master", "cni0"]);
+    node.link_up("veth1");
+    node.link_up("cni0");
+    daemon.until("it watches the bridge", |daemon| daemon.log().contains("capturing on cni0: auto"));
+    assert_eq!(daemon.get(&bed.right, "/readyz").0, 200);
+    sees_the_scan_on("cni0", daemon, &bed.right, &first);
+}
+
+/// Network plugins without a bridge give each pod a link of its own.
+#[test]
+fn auto_reads_links_of_pods_that_come_and_gives_up_those_that_go() {
+    let Some(bed) = VethPair::new("links") else { return };
+    let node = &bed.right.namespace;
+    let Some(first) = pod(node, "cali1") else { return };
+    node.link_up("cali1");
+    let mut daemon = auto(&bed.right);
+    assert!(daemon.log().contains("capturing on cali1: auto"), "{}", daemon.log());
+    let Some(second) = pod(node, "cali2") else { return };
+    node.link_up("cali2");
+    daemon.until("it reads the new link too", |daemon| daemon.log().contains("capturing on cali1, cali2: auto"));
+    drop(first);
+    daemon.until("it has given the old one up", |daemon| daemon.log().contains("capturing on cali2: auto"));
+    assert_eq!(daemon.metric(&bed.right, "flowshrike_interface_up"), 1.0);
+    assert_eq!(daemon.get(&bed.right, "/readyz").0, 200);
+    let (_, health) = daemon.get(&bed.right, "/healthz");
+    assert!(health.contains("capture-cali2") && !health.contains("capture-cali1"), "{health}");
+    sees_the_scan_on("cali2", daemon, &bed.right, &second);
 }
 
 #[test]

@@ -40,7 +40,9 @@ impl Authority {
     /// Signs a certificate of this serial number for 127.0.0.1, and puts it and its key in place as a renewal does: each whole.
     fn issue(&self, serial: u32) {
         fs::write(self.path("ext"), "subjectAltName=IP:127.0.0.1,DNS:flowshrike").expect("a file");
-        self.openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=flowshrike -keyout new.key -out new.csr");
+        self.openssl(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=flowshrike -keyout new.key -out new.csr",
+        );
         let ca = "-CA ca.crt -CAkey ca.key -days 1 -extfile ext";
         self.openssl(&format!("x509 -req -in new.csr {ca} -set_serial {serial} -out new.crt"));
         for name in ["crt", "key"] {
@@ -70,7 +72,9 @@ fn status(end: &End, arguments: &[&str]) -> u16 {
 }
 
 fn missing(programs: &[&str]) -> Option<String> {
-    let is_missing = |program: &&&str| Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err();
+    let is_missing = |program: &&&str| {
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+    };
     programs.iter().find(is_missing).map(|program| format!("needs {program}"))
 }
 
@@ -98,7 +102,15 @@ fn a_prometheus_scrapes_by_tls_and_shows_a_token_and_both_are_renewed() {
     let (certificate, key) = (authority.path("tls.crt"), authority.path("tls.key"));
     let mut command = bed.right.command(env!("CARGO_BIN_EXE_flowshrike"));
     command
-        .args(["run", "--interface", &bed.right.interface, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+        .args([
+            "run",
+            "--interface",
+            &bed.right.interface,
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+        ])
         .env("FLOWSHRIKE_METRICS_TLS_CERTIFICATE", &certificate)
         .env("FLOWSHRIKE_METRICS_TLS_KEY", &key)
         .env("FLOWSHRIKE_METRICS_TOKEN_FILE", &token_file);
@@ -112,7 +124,9 @@ fn a_prometheus_scrapes_by_tls_and_shows_a_token_and_both_are_renewed() {
     };
 
     assert_eq!(asked(&[bearer], &url), 200);
-    for headers in [&[][..], &["Authorization: Bearer wrong-token-0123456789"], &["Authorization: Basic first-token-0123456789"]] {
+    for headers in
+        [&[][..], &["Authorization: Bearer wrong-token-0123456789"], &["Authorization: Basic first-token-0123456789"]]
+    {
         assert_eq!(asked(headers, &url), 401, "{headers:?}");
     }
     // Health, readiness and the model stay with the admin server.
@@ -121,7 +135,10 @@ fn a_prometheus_scrapes_by_tls_and_shows_a_token_and_both_are_renewed() {
     }
     let plain = url.replace("https://", "http://");
     assert!(!curl(&bed.right, &[&plain]).status.success(), "plain HTTP is not answered");
-    assert!(!curl(&bed.right, &["-H", bearer, &url]).status.success(), "a client that does not know the authority refuses");
+    assert!(
+        !curl(&bed.right, &["-H", bearer, &url]).status.success(),
+        "a client that does not know the authority refuses"
+    );
     for version in ["1.0", "1.1"] {
         let old = ["--cacert", text(&ca), "--tlsv1", "--tls-max", version, "-H", bearer, &url];
         assert!(!curl(&bed.right, &old).status.success(), "TLS {version} is too old");
@@ -157,7 +174,12 @@ fn a_prometheus_scrapes_by_tls_and_shows_a_token_and_both_are_renewed() {
     fs::write(&token_file, "second-token-0123456789\n").expect("a file");
     let renewed = "Authorization: Bearer second-token-0123456789";
     assert_eq!((asked(&[bearer], &url), asked(&[renewed], &url)), (401, 200));
-    let served = bed.right.command("sh").arg("-c").arg(format!("openssl s_client -connect {target} </dev/null | openssl x509 -noout -serial")).output();
+    let served = bed
+        .right
+        .command("sh")
+        .arg("-c")
+        .arg(format!("openssl s_client -connect {target} </dev/null | openssl x509 -noout -serial"))
+        .output();
     let served = String::from_utf8_lossy(&served.expect("openssl runs").stdout).into_owned();
     assert!(served.contains("serial=03EA"), "the renewed certificate has number 1002: {served}");
     daemon.until("prometheus scrapes with the new token", |_| ask("up") == Some(1.0));
@@ -185,7 +207,17 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     fs::write(authority.path("empty"), "").expect("a file");
     let refused = |variables: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowshrike"));
-        command.args(["run", "--interface", "lo", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--duration", "1"]);
+        command.args([
+            "run",
+            "--interface",
+            "lo",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--duration",
+            "1",
+        ]);
         for (name, file) in variables {
             command.env(format!("FLOWSHRIKE_METRICS_{name}"), authority.path(file));
         }

@@ -16,6 +16,8 @@ pub(super) struct Found<'a> {
     pub(super) interfaces: Vec<&'a Interface>,
     pub(super) reason: String,
     pub(super) warning: Option<Observation>,
+    /// No interface that may come later would change it.
+    pub(super) settled: bool,
 }
 
 /// Applies the rule; none where no interface fits.
@@ -25,12 +27,13 @@ pub(super) fn choose<'a>(available: &[&'a Interface]) -> Option<Found<'a>> {
 
     if let Some(bridge) = by_name(PLUGIN_BRIDGES) {
         let reason = format!("auto: {} is the network plugin's bridge and shows each pod's packets once", bridge.name);
-        return Some(Found { interfaces: vec![bridge], reason, warning: None });
+        return Some(Found { interfaces: vec![bridge], reason, warning: None, settled: true });
     }
     if let Some(tunnel) = by_name(PLUGIN_TUNNELS) {
         let reason = format!("auto: {} carries the pods' traffic between nodes", tunnel.name);
         let warning = Some(Observation::BetweenNodesOnly { interface: tunnel.name.clone() });
-        return Some(Found { interfaces: vec![tunnel], reason, warning });
+        let settled = !BEFORE_A_BRIDGE.contains(&tunnel.name.as_str());
+        return Some(Found { interfaces: vec![tunnel], reason, warning, settled });
     }
     if let Some(found) = links(&live, "pods' links by name", |i| is_plugin_link(&i.name)) {
         return Some(found);
@@ -41,7 +44,7 @@ pub(super) fn choose<'a>(available: &[&'a Interface]) -> Option<Found<'a>> {
     let bridges = live.iter().copied().filter(|i| i.kind == Kind::Bridge && ports(i) > 0);
     if let Some(bridge) = bridges.max_by_key(|bridge| (ports(bridge), std::cmp::Reverse(bridge.index))) {
         let reason = format!("auto: {} is the bridge with the most containers", bridge.name);
-        return Some(Found { interfaces: vec![bridge], reason, warning: None });
+        return Some(Found { interfaces: vec![bridge], reason, warning: None, settled: false });
     }
     // A pod's own eth0 is such a link too, but there it is the way out and stands under the next rule.
     let elsewhere = |i: &Interface| i.kind == Kind::Veth && i.peer_elsewhere && i.default_route.is_none();
@@ -52,13 +55,13 @@ pub(super) fn choose<'a>(available: &[&'a Interface]) -> Option<Found<'a>> {
     let (_, _, device) = routed.min_by_key(|(metric, index, _)| (*metric, *index))?;
     let reason = format!("auto: {} has the default route, and no pod's link or bridge is up", device.name);
     let warning = Some(Observation::NoPodLinks { interface: device.name.clone() });
-    Some(Found { interfaces: vec![device], reason, warning })
+    Some(Found { interfaces: vec![device], reason, warning, settled: false })
 }
 
 fn links<'a>(live: &[&'a Interface], what: &str, fits: impl Fn(&Interface) -> bool) -> Option<Found<'a>> {
     let interfaces: Vec<_> = live.iter().copied().filter(|i| fits(i)).collect();
     let reason = format!("auto: {} {what}", interfaces.len());
-    (!interfaces.is_empty()).then_some(Found { interfaces, reason, warning: None })
+    (!interfaces.is_empty()).then_some(Found { interfaces, reason, warning: None, settled: false })
 }
 
 /// Whether a network plugin gives a pod's link on the host such a name.
@@ -83,6 +86,8 @@ const PLUGIN_TUNNELS: &[&str] = &[
     "flannel-wg",
     "ovn0",
 ];
+/// Tunnels of flannel, beside which the bridge comes with the node's first pod.
+const BEFORE_A_BRIDGE: &[&str] = &["flannel.1", "flannel-wg"];
 /// Pods' links of Calico and Canal, Cilium, AWS VPC, GKE, Azure, in this order of prefixes.
 const PLUGIN_LINKS: &[&str] = &["cali", "lxc", "eni", "gke", "azv"];
 /// Cilium's health endpoint is no pod; lxcbr0 is the bridge of the container manager LXC.
@@ -153,6 +158,14 @@ mod tests {
             let names: Vec<_> = found.iter().map(|i| i.name.as_str()).collect();
             assert_eq!(names, expected, "{node}");
         }
+    }
+
+    #[test]
+    fn only_what_no_later_interface_can_change_is_settled() {
+        let settled = |i: Interface| choose(&[&i]).unwrap().settled;
+        assert!(settled(bridge("cni0")) && settled(tunnel("cilium_vxlan")));
+        // A node's first pod brings the bridge, each pod its link.
+        assert!(!settled(tunnel("flannel.1")) && !settled(veth("cali1")) && !settled(route(0, device("eth0"))));
     }
 
     #[test]

@@ -49,7 +49,11 @@ impl LiveCapture {
         Self::open_by(&Opener::default(), settings)
     }
 
-    fn open_by(opener: &Opener, settings: LiveSettings) -> Result<Self, LiveError> {
+    /// As [`LiveCapture::open`], by an opener, which also opens the interface again after it was lost.
+    ///
+    /// # Errors
+    /// As [`LiveCapture::open`].
+    pub fn open_by(opener: &Opener, settings: LiveSettings) -> Result<Self, LiveError> {
         let mut capture = Self { opener: opener.clone(), ..Self::blind(settings)? };
         let handle = capture.open_alone()?;
         capture.attach(handle);

@@ -1,7 +1,7 @@
 //! Which interfaces to capture on: [`select`] turns what the user wrote into names, by the facts of the host alone.
 //!
 //! Pure, so that every rule is a row of a table of tests. [`super::auto`] holds the rule behind `auto`,
-//! [`super::observation`] what is worth saying about the outcome. The daemon may call it again as pods come and go.
+//! [`super::observation`] what is worth saying about the outcome. The daemon calls it again as pods come and go.
 
 use regex::Regex;
 use serde::Serialize;
@@ -19,6 +19,9 @@ pub struct Selection {
     pub reason: String,
     /// What the user should know about what this choice shows.
     pub warnings: Vec<Observation>,
+    /// No interface that may come later would change it; else it is worth choosing again as pods come and go.
+    #[serde(skip)]
+    pub settled: bool,
 }
 
 /// One interface to open.
@@ -96,7 +99,12 @@ pub fn select<S: AsRef<str>>(specs: &[S], exclusions: &[S], available: &[Interfa
         }
         let any = Chosen { name: ANY.to_owned(), spec: ANY.to_owned(), promiscuous: false };
         let reason = "every interface, as asked for".to_owned();
-        return Ok(Selection { interfaces: vec![any], reason, warnings: vec![Observation::AnyShowsCopies] });
+        return Ok(Selection {
+            interfaces: vec![any],
+            reason,
+            warnings: vec![Observation::AnyShowsCopies],
+            settled: true,
+        });
     }
     let exclusions = exclusions.iter().map(|text| Matcher::new(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let kept: Vec<&Interface> =
@@ -111,6 +119,7 @@ pub fn select<S: AsRef<str>>(specs: &[S], exclusions: &[S], available: &[Interfa
                 for interface in &found.interfaces {
                     choice.add(interface, spec, interface.kind == Kind::Bridge);
                 }
+                choice.unsettled |= !found.settled;
                 choice.reasons.push(found.reason);
                 choice.warnings.extend(found.warning);
             }
@@ -131,6 +140,7 @@ pub fn select<S: AsRef<str>>(specs: &[S], exclusions: &[S], available: &[Interfa
                 for interface in &found {
                     choice.add(interface, spec, false);
                 }
+                choice.unsettled = true;
                 choice.reasons.push(format!("{} found by {spec}", found.len()));
             }
         }
@@ -145,6 +155,7 @@ struct Choice<'a> {
     interfaces: Vec<Chosen>,
     reasons: Vec<String>,
     warnings: Vec<Observation>,
+    unsettled: bool,
 }
 
 impl<'a> Choice<'a> {
@@ -170,7 +181,8 @@ impl<'a> Choice<'a> {
             }
         }
         self.warnings.extend(same_packets(&self.facts));
-        Ok(Selection { interfaces: self.interfaces, reason: self.reasons.join("; "), warnings: self.warnings })
+        let (reason, settled) = (self.reasons.join("; "), !self.unsettled);
+        Ok(Selection { interfaces: self.interfaces, reason, warnings: self.warnings, settled })
     }
 }
 

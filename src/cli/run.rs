@@ -15,11 +15,15 @@ use super::interfaces::AUTO_RULE;
 use super::output::write_whole;
 use super::scrape::Scrape;
 use super::signals;
-use crate::capture::{LiveCapture, LiveError, LiveSettings, Opener, Selection, interfaces, select};
+use crate::capture::{
+    Chosen, Interface, LiveCapture, LiveError, LiveSettings, Opener, SelectError, Selection, interfaces, select,
+};
 use crate::config::{AlertOutput, Config, Override};
 use crate::features::Profile;
 use crate::model::Model;
-use crate::pipeline::{Alerting, Live, LiveEnd, LiveInterface, Stop, Summary, Telemetry, identity_of, policy_of};
+use crate::pipeline::{
+    Alerting, Live, LiveEnd, LiveInterface, Lookout, Stop, Summary, Telemetry, identity_of, policy_of,
+};
 use crate::privilege::{Privileges, raise_net_raw};
 use crate::serve::{AdminState, Bound, Bounds, HttpServer, ModelCard, router};
 use crate::sink::LineSink;
@@ -140,8 +144,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let server = bound.map(|bound| serve(bound, &telemetry, &model, privileges)).transpose()?;
     let scraped = scrape.map(|scrape| scrape.serve(Arc::clone(&telemetry.metrics))).transpose()?;
     let seed = RandomState::new().hash_one(());
-    let interfaces = open(&config, seed, &opener)?;
-    drop(opener);
+    let (interfaces, lookout) = open(&config, seed, opener)?;
     let naming = identity.start(&telemetry.metrics)?;
 
     let live = Live {
@@ -158,6 +161,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         alert_policy: policy,
         flow_log,
         telemetry,
+        lookout,
         stop,
     };
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
@@ -209,27 +213,58 @@ fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privile
     Ok(server)
 }
 
-/// Chooses and opens the interfaces. A single one is opened once for each worker; of several, each has one reader.
-fn open(config: &Config, seed: u64, opener: &Opener) -> anyhow::Result<Vec<LiveInterface>> {
+/// Chooses and opens the interfaces. A single one that stays is opened once for each worker; else each has one reader. A
+/// choice that may change comes with who makes it again.
+fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<(Vec<LiveInterface>, Option<Box<dyn Lookout>>)> {
+    let choice = Choice { config: config.clone(), opener, seed };
     let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
-    let auto = ["auto".to_owned()];
-    let specs = if config.capture.interfaces.is_empty() { &auto[..] } else { &config.capture.interfaces };
-    let Selection { interfaces: chosen, reason, warnings } = select(specs, &config.capture.exclude, &available)?;
+    let Selection { interfaces: chosen, reason, warnings, settled } = choice.select(&available)?;
     tracing::info!("capturing on {}: {reason}", names(chosen.iter().map(|chosen| chosen.name.as_str())));
     for warning in &warnings {
         tracing::warn!(code = warning.code(), "{warning}");
     }
-    let members = if chosen.len() == 1 { config.flow.workers } else { 1 };
+    let members = if settled && chosen.len() == 1 { config.flow.workers } else { 1 };
     let shows_copies = warnings.iter().any(|warning| warning.shows_copies());
-    chosen
+    let opened = chosen
         .into_iter()
         .map(|chosen| {
-            let settings = settings(config, chosen.name.clone(), chosen.promiscuous);
-            let captures = LiveCapture::open_group_by(opener, settings, members, seed)?;
+            let captures = choice.open_for(&chosen, members)?;
             Ok(LiveInterface { captures, name: chosen.name, spec: chosen.spec, shows_copies })
         })
-        .collect::<Result<_, LiveError>>()
-        .map_err(Into::into)
+        .collect::<Result<_, LiveError>>()?;
+    Ok((opened, (!settled).then(|| Box::new(choice) as Box<dyn Lookout>)))
+}
+
+/// The choice of interfaces, as the configuration has it.
+struct Choice {
+    config: Config,
+    opener: Opener,
+    seed: u64,
+}
+
+impl Choice {
+    fn select(&self, available: &[Interface]) -> Result<Selection, SelectError> {
+        let auto = ["auto".to_owned()];
+        let wanted = &self.config.capture.interfaces;
+        let specs = if wanted.is_empty() { &auto[..] } else { wanted };
+        select(specs, &self.config.capture.exclude, available)
+    }
+
+    fn open_for(&self, chosen: &Chosen, members: usize) -> Result<Vec<LiveCapture>, LiveError> {
+        let settings = settings(&self.config, chosen.name.clone(), chosen.promiscuous);
+        LiveCapture::open_group_by(&self.opener, settings, members, self.seed)
+    }
+}
+
+impl Lookout for Choice {
+    fn look(&mut self) -> Option<Selection> {
+        self.select(&interfaces().ok()?).ok()
+    }
+
+    fn open(&mut self, chosen: &Chosen) -> Result<LiveCapture, LiveError> {
+        let settings = settings(&self.config, chosen.name.clone(), chosen.promiscuous);
+        LiveCapture::open_by(&self.opener, settings)
+    }
 }
 
 fn settings(config: &Config, name: String, promiscuous: bool) -> LiveSettings {

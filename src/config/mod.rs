@@ -15,8 +15,8 @@ pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};
 pub use page::reference_page;
 pub use resolve::{
-    AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LogConfig, MetricsConfig,
-    Setting,
+    AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LogConfig,
+    MetricsConfig, Setting,
 };
 pub(crate) use units::parse_duration;
 pub use written::Override;

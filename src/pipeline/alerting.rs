@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::interface_names::InterfaceNames;
 use crate::alert::{
     Alert, AlertCounts, AlertPolicy, AlertStage, Decision, Directory, Emission, Grounds, Identities, IncidentAlert,
     LabelRule, Limits, ModelIdentity, NovelMode, PolicyError, Signature, SuppressReason, Ticket, eve, write_incident,
@@ -22,7 +23,7 @@ pub struct Alerting {
     incident_lines: u64,
     incident_lines_lost: u64,
     /// By their numbers; none where all flows are of one capture.
-    interfaces: Vec<Arc<str>>,
+    interfaces: InterfaceNames,
     /// Knows who is behind addresses, where somebody does.
     directory: Option<Arc<dyn Directory>>,
     sink: LineSink,
@@ -125,7 +126,7 @@ impl Alerting {
             evidence: None,
             incident_lines: 0,
             incident_lines_lost: 0,
-            interfaces: Vec::new(),
+            interfaces: InterfaceNames::default(),
             directory: None,
             sink,
             signatures: model.labels().iter().map(|label| Arc::new(Signature::of_label(label))).collect(),
@@ -143,7 +144,7 @@ impl Alerting {
 
     /// Names interfaces: a line on an incident may be due when a flow of another interface comes.
     #[must_use]
-    pub fn on_interfaces(self, interfaces: Vec<Arc<str>>) -> Self {
+    pub(super) fn on_interfaces(self, interfaces: InterfaceNames) -> Self {
         Self { interfaces, ..self }
     }
 
@@ -307,11 +308,10 @@ impl Alerting {
     fn tell(&mut self, report: Report, in_iface: &Arc<str>) {
         let (subject, id, step) = (report.incident.subject, report.incident.id, report.step);
         let signature = Arc::new(Signature::of_label(&report.incident.label));
-        let in_iface = self.interfaces.get(usize::from(report.incident.extent.interface)).unwrap_or(in_iface);
+        let in_iface = self.interfaces.get(report.incident.extent.interface).unwrap_or_else(|| Arc::clone(in_iface));
         // Its latest flow tells best who has an address now: the first may be long ago.
         let identities = self.identities([subject.source, subject.destination], report.incident.extent.last);
-        let (model, in_iface) = (Arc::clone(&self.model), Arc::clone(in_iface));
-        let alert = IncidentAlert { report, signature, model, in_iface, identities };
+        let alert = IncidentAlert { report, signature, model: Arc::clone(&self.model), in_iface, identities };
         self.sink.push(|line| write_incident(&alert, line));
         self.pending.push(Line::Incident { subject, id, step });
     }

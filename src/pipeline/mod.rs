@@ -17,6 +17,7 @@ mod counters;
 mod detect;
 mod flow_lines;
 mod flow_log;
+mod interface_names;
 pub mod limits;
 mod live;
 mod merged;
@@ -29,7 +30,7 @@ pub use alerting::{Alerting, IncidentCounts, Outcome, Taken, Told, identity_of, 
 pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
 pub use detect::{Detector, Judge, Judged, Passed};
 pub use flow_lines::{FlowLines, FlowLinesError, flow_lines};
-pub use live::{Live, LiveEnd, LiveInterface, Stop, Telemetry};
+pub use live::{Live, LiveEnd, LiveInterface, Lookout, Stop, Telemetry};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};
 pub use reorder::{ByEnd, Order};

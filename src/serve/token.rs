@@ -23,7 +23,8 @@ impl Token {
     /// Whether a request shows it.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = shown.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
+        let token =
+            shown.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
         token.is_some_and(|(_, token)| <[u8; 32]>::from(Sha256::digest(token.trim())) == self.0.get())
     }
 }

@@ -44,6 +44,12 @@ impl Heartbeats {
         Heartbeat(last)
     }
 
+    /// Takes a stage out that has ended as it should: nobody waits for its next sign of life.
+    pub fn forget(&self, heartbeat: &Heartbeat) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.retain(|stage| !Arc::ptr_eq(&stage.last, &heartbeat.0));
+    }
+
     /// Every stage's age at `now` (milliseconds of [`Clock`]), in the order of registration.
     #[must_use]
     pub fn ages(&self, now: u64) -> Vec<StageAge> {
@@ -121,6 +127,16 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_that_is_forgotten_is_missed_by_nobody() {
+        let heartbeats = Heartbeats::default();
+        let [ended, other] = ["ended", "other"].map(|name| heartbeats.register(name, Duration::from_secs(1), 0));
+        heartbeats.forget(&ended);
+        other.beat(5_000);
+        let left = StageAge { name: "other".to_owned(), age: 0, stale: false };
+        assert_eq!(heartbeats.ages(5_000), [left]);
+    }
 
     #[test]
     fn a_stage_is_stale_only_after_its_own_time() {

@@ -19,6 +19,7 @@ use crate::pipeline::alerting::{Alerting, IncidentCounts, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
 use crate::pipeline::detect::Detector;
 use crate::pipeline::flow_log;
+use crate::pipeline::interface_names::InterfaceNames;
 use crate::sink::LineSink;
 use crate::taxonomy::{self, Severity};
 use crate::telemetry::{AlertMetrics, Clock, Heartbeat, Metrics, QueueMetrics};
@@ -32,7 +33,7 @@ pub(super) struct Judging<'m> {
     alerting: Alerting,
     flow_log: Option<LineSink>,
     log_lines_lost: u64,
-    interfaces: Vec<Arc<str>>,
+    interfaces: InterfaceNames,
     nowhere: Arc<str>,
     metrics: Arc<Metrics>,
     /// By the label's position; benign ones raise no alert.
@@ -55,7 +56,7 @@ impl<'m> Judging<'m> {
         policy: AlertPolicy,
         alerting: Alerting,
         flow_log: Option<LineSink>,
-        interfaces: Vec<Arc<str>>,
+        interfaces: InterfaceNames,
         telemetry: &Telemetry,
         stop: Stop,
     ) -> Self {
@@ -151,10 +152,10 @@ impl<'m> Judging<'m> {
         }
         let is_attack = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
         let flow = if is_end { record.facts() } else { record.facts_while_open() };
-        let interface = self.interfaces.get(usize::from(flow.interface)).unwrap_or(&self.nowhere);
+        let interface = self.interfaces.get(flow.interface).unwrap_or_else(|| Arc::clone(&self.nowhere));
         // What tells an attack is looked for only where a line is written.
         let Self { alerting, detector, .. } = self;
-        let taken = alerting.take(&flow, || Exchange::of(record), &verdict, interface, || detector.telling());
+        let taken = alerting.take(&flow, || Exchange::of(record), &verdict, &interface, || detector.telling());
         if taken == (Taken::Waiting { early: true }) || self.alerting.waiting() >= LINES {
             self.flush();
         }

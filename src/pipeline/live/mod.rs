@@ -4,7 +4,8 @@
 //! one interface:      readers, each with flows of its own ==events==> judge -> alerts
 //! several, N workers: readers ==packets==> flow workers ==events==> judge -> alerts
 //! ```
-//! On one interface there are as many readers as workers, between which the kernel shares the packets out by flow.
+//! On one interface there are as many readers as workers, between which the kernel shares the packets out by flow; on
+//! several, or where they come and go, each has one.
 //! Both queues are bounded. A full packet queue makes the reader wait, and the kernel counts what its ring then
 //! drops; a full event queue drops the newest events, whose flows count as unclassified. Stopping goes the way of
 //! the packets: readers drain their rings and end, workers flush their flows and end, the judge tells the rest.
@@ -12,6 +13,7 @@
 mod events;
 mod judge;
 mod reader;
+mod readers;
 mod sight;
 mod worker;
 
@@ -23,11 +25,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::bounded;
 
 use self::judge::Judging;
-use self::reader::{Feed, Place, Reader};
-use self::sight::Sight;
+use self::reader::Feed;
+pub use self::readers::Lookout;
+use self::readers::Readers;
 use self::worker::{Dispatch, FlowWorker};
 use super::alerting::{Alerting, IncidentCounts};
 use super::counters::{Totals, Verdicts};
+use super::interface_names::InterfaceNames;
 use crate::alert::{AlertCounts, AlertPolicy};
 use crate::capture::{LiveCapture, LiveError};
 use crate::features::Profile;
@@ -61,6 +65,8 @@ pub struct Live<'m> {
     pub flow_log: Option<LineSink>,
     /// What the admin server shows.
     pub telemetry: Telemetry,
+    /// Looks which interfaces should be read later on; none where what is captured stays what it is.
+    pub lookout: Option<Box<dyn Lookout>>,
     /// Set when the run is to end.
     pub stop: Stop,
 }
@@ -139,30 +145,33 @@ impl Live<'_> {
     /// Runs until the stop is requested, or capture fails for good.
     #[must_use]
     pub fn run(self) -> LiveEnd {
-        let Self { interfaces, policy, max_flows, workers, seed, telemetry, stop, .. } = &self;
-        let names: Vec<Arc<str>> = interfaces.iter().map(|interface| interface.name.as_str().into()).collect();
-        let sight = Arc::new(Sight::new(interfaces, &telemetry.readiness));
+        let Self { interfaces, policy, max_flows, workers, seed, telemetry, stop, lookout, .. } = &self;
+        let names = InterfaceNames::default();
         let (events_in, events) = events::queue(EVENT_BATCHES);
         let workers = (*workers).max(1);
-        let fused = matches!(&interfaces[..], [only] if only.captures.len() == workers);
+        let fused = lookout.is_none() && matches!(&interfaces[..], [only] if only.captures.len() == workers);
         let share = max_flows.div_ceil(workers);
         let flow_workers: Vec<FlowWorker> = (0..workers as u64)
             .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), telemetry))
             .collect();
         drop(events_in);
         let (profile, seed, telemetry, stop) = (self.profile, *seed, telemetry.clone(), stop.clone());
-        let Self { interfaces, model, alert_policy, alerting, flow_log, .. } = self;
-        let readers = places(interfaces, &telemetry).into_iter().map(|(capture, place)| {
-            Reader::new(capture, place, profile, Arc::clone(&sight), telemetry.clone(), stop.clone())
-        });
+        let Self { interfaces, model, alert_policy, alerting, flow_log, lookout, .. } = self;
 
         thread::scope(|scope| {
-            let mut reading = Vec::new();
+            let mut readers = Readers::new(scope, profile, names.clone(), model.labels().len(), &telemetry, &stop);
             let mut working = Vec::new();
+            let judging =
+                |names| Judging::new(model, profile, alert_policy, alerting, flow_log, names, &telemetry, stop.clone());
+            let heartbeat = telemetry.heartbeat("judge");
+            let judge;
             if fused {
-                for (reader, worker) in readers.zip(flow_workers) {
-                    reading.push(scope.spawn(move || reader.run(Feed::Own(Box::new(worker)))));
+                let mut feeds = flow_workers.into_iter().map(|worker| Feed::Own(Box::new(worker)));
+                for interface in interfaces {
+                    readers.begin(interface, || feeds.next());
                 }
+                let judging = judging(names);
+                judge = scope.spawn(move || judging.run(&events, &heartbeat));
             } else {
                 let (senders, receivers): (Vec<_>, Vec<_>) =
                     flow_workers.iter().map(|_| bounded(PACKET_BATCHES)).unzip();
@@ -171,36 +180,20 @@ impl Live<'_> {
                     let (clock, queue) = (telemetry.clock, telemetry.metrics.queue("packets"));
                     working.push(scope.spawn(move || worker.work_off(&packets, &heartbeat, clock, &queue)));
                 }
-                for reader in readers {
-                    let dispatch = Dispatch::new(senders.clone(), seed);
-                    reading.push(scope.spawn(move || reader.run(Feed::Workers(dispatch))));
+                let judging = judging(names);
+                judge = scope.spawn(move || judging.run(&events, &heartbeat));
+                let feed = || Some(Feed::Workers(Dispatch::new(senders.clone(), seed)));
+                for interface in interfaces {
+                    readers.begin(interface, feed);
+                }
+                if let Some(mut lookout) = lookout {
+                    readers.follow(&mut *lookout, feed);
                 }
             }
-            let heartbeat = telemetry.heartbeat("judge");
-            let judging =
-                Judging::new(model, profile, alert_policy, alerting, flow_log, names, &telemetry, stop.clone());
-            let judge = scope.spawn(move || judging.run(&events, &heartbeat));
 
-            // Captures stay open until all readers have ended.
-            let mut ended = Vec::new();
-            let mut end = LiveEnd {
-                totals: Totals::default(),
-                verdicts: Verdicts::new(model.labels().len()),
-                alerts: AlertCounts::default(),
-                incidents: None,
-                failure: None,
-            };
-            for reader in reading {
-                match reader.join() {
-                    Ok(read) => {
-                        end.totals.add(&read.totals);
-                        end.verdicts.add(&read.unjudged);
-                        end.failure = end.failure.or_else(|| read.failure.clone());
-                        ended.push(read);
-                    }
-                    Err(_) => tracing::error!("a reading thread panicked"),
-                }
-            }
+            let (totals, unjudged, failure) = readers.finish();
+            let mut end =
+                LiveEnd { totals, verdicts: unjudged, alerts: AlertCounts::default(), incidents: None, failure };
             for worker in working {
                 match worker.join() {
                     Ok((totals, unjudged)) => {
@@ -220,18 +213,6 @@ impl Live<'_> {
             end
         })
     }
-}
-
-/// Every capture with the place of its reader.
-fn places(interfaces: Vec<LiveInterface>, telemetry: &Telemetry) -> Vec<(LiveCapture, Place)> {
-    let mut places = Vec::new();
-    for (LiveInterface { captures, name: _, spec, shows_copies }, number) in interfaces.into_iter().zip(0u16..) {
-        telemetry.metrics.interface(&spec).duplicates_possible.set(i64::from(shows_copies));
-        for (member, capture) in captures.into_iter().enumerate() {
-            places.push((capture, Place { reader: places.len(), interface: number, spec: spec.clone(), member }));
-        }
-    }
-    places
 }
 
 impl Telemetry {

@@ -1,6 +1,7 @@
 //! A reader: one capture's packets, its loss counters, and what happens when its interface disappears.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sight::Sight;
 use super::worker::{Dispatch, FlowWorker, PUBLISH_MILLIS};
@@ -27,7 +28,12 @@ pub(super) struct Reader {
     heartbeat: Heartbeat,
     published: (PacketCounters, CaptureStats, Option<Micros>),
     stop: Stop,
+    retired: Retired,
 }
+
+/// Says to one reader that its interface is wanted no more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Retired(Arc<AtomicBool>);
 
 /// Which of all readers this is.
 #[derive(Clone, Debug)]
@@ -68,6 +74,7 @@ impl Reader {
         sight: Arc<Sight>,
         telemetry: Telemetry,
         stop: Stop,
+        retired: Retired,
     ) -> Self {
         let metrics = telemetry.metrics.interface(&place.spec);
         let name = capture.settings().interface.as_str();
@@ -77,6 +84,7 @@ impl Reader {
         };
         let heartbeat = telemetry.heartbeat(&stage);
         let sees = !capture.is_blind();
+        sight.add(place.reader, sees, place.spec == capture.settings().interface);
         if place.member == 0 {
             metrics.up.add(i64::from(sees));
         }
@@ -93,13 +101,14 @@ impl Reader {
             heartbeat,
             published: (PacketCounters::default(), CaptureStats::default(), None),
             stop,
+            retired,
         }
     }
 
     pub(super) fn run(mut self, mut feed: Feed) -> Read {
         let mut failure = None;
         let (mut published, mut reopened) = (0, 0);
-        while failure.is_none() && !self.stop.is_requested() {
+        while failure.is_none() && !self.stop.is_requested() && !self.retired.is_told() {
             failure = self.read(&mut feed).err();
             let now = self.telemetry.clock.millis();
             self.heartbeat.beat(now);
@@ -119,7 +128,7 @@ impl Reader {
             self.stop.request();
         }
         self.drain(&mut feed);
-        self.sight.set(self.place.reader, false);
+        self.leave();
         let (mut totals, unjudged) = feed.finish();
         let stats = self.publish();
         totals.packets = self.counters;
@@ -169,6 +178,19 @@ impl Reader {
         }
     }
 
+    /// At the end of the run nothing is seen any more; one of several that is given up takes nothing from the others' sight.
+    fn leave(&self) {
+        if !self.retired.is_told() {
+            self.sight.set(self.place.reader, false);
+            return;
+        }
+        self.sight.remove(self.place.reader);
+        if self.sees && self.place.member == 0 {
+            self.metrics.up.add(-1);
+        }
+        self.telemetry.heartbeats.forget(&self.heartbeat);
+    }
+
     /// Takes what lies in the ring: the packets of the time before the stop. Traffic that goes on ends it too.
     fn drain(&mut self, feed: &mut Feed) {
         let end = self.telemetry.clock.millis().saturating_add(DRAIN_MILLIS);
@@ -202,6 +224,16 @@ impl Reader {
             metrics.set_last_packet(time);
         }
         stats
+    }
+}
+
+impl Retired {
+    pub(super) fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
