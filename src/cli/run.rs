@@ -213,9 +213,11 @@ fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privile
     Ok(server)
 }
 
-/// Chooses and opens the interfaces. A single one that stays is opened once for each worker; else each has one reader. A
-/// choice that may change comes with who makes it again.
-fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<(Vec<LiveInterface>, Option<Box<dyn Lookout>>)> {
+/// Open interfaces, and where the choice of them may change, who makes it again.
+type Opened = (Vec<LiveInterface>, Option<Box<dyn Lookout>>);
+
+/// Chooses and opens the interfaces. A single one that stays is opened once for each worker; else each has one reader.
+fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<Opened> {
     let choice = Choice { config: config.clone(), opener, seed };
     let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
     let Selection { interfaces: chosen, reason, warnings, settled } = choice.select(&available)?;
