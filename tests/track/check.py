@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -36,17 +37,20 @@ def close(what, got, wanted):
 class Server:
     """`mlflow server` with a database, which passes files on."""
 
-    def __init__(self, folder, port, store, env=None, artifacts=True):
-        self.port, self.address = port, f"http://127.0.0.1:{port}"
+    def __init__(self, folder, port, store, env=None, artifacts=True, tls=None):
+        self.port, self.address = port, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         self.log = open(os.path.join(folder, f"server-{port}.log"), "ab")
         command = [BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backend-store-uri", store]
         if artifacts:
             command += ["--serve-artifacts", "--artifacts-destination", os.path.join(folder, "artifacts")]
+        if tls:
+            command += ["--uvicorn-opts", f"--ssl-keyfile {tls['key']} --ssl-certfile {tls['chain']}"]
+        trust = ssl.create_default_context(cafile=tls["authority"]) if tls else None
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})}, start_new_session=True)
         deadline = time.monotonic() + 300
         while True:
             try:
-                urllib.request.urlopen(f"{self.address}/health", timeout=5)
+                urllib.request.urlopen(f"{self.address}/health", timeout=5, context=trust)
                 break
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -88,6 +92,7 @@ def main(program, capture, rules, chromium):
         try:
             against_a_server(run, path, servers, chromium)
             after_it_was_away(run, path, servers)
+            over_tls(run, path, servers)
             in_a_folder(run, path, servers)
         finally:
             for server in servers:
@@ -244,6 +249,44 @@ def after_it_was_away(run, path, servers):
     equal("many parameters", {key: found[key] for key in params}, params)
     equal("many metrics", [(m.step, m.value) for m in sorted(client.get_metric_history(run_id, "m3"), key=lambda m: m.step)],
           [(at, at / 8) for at in range(3, 2500, 7)])
+
+
+def certificates(path):
+    """An authority of our own and a certificate of 127.0.0.1 by it, as files."""
+    import datetime
+    import ipaddress
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    name = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("authority of a test", "127.0.0.1")]
+
+    def certificate(at, extension):
+        builder = x509.CertificateBuilder().subject_name(name[at]).issuer_name(name[0]).public_key(keys[at].public_key())
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1)).add_extension(*extension)
+        return builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    files = {"authority": certificate(0, (x509.BasicConstraints(ca=True, path_length=None), True)),
+             "chain": certificate(1, (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)),
+             "key": keys[1].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())}
+    for name, content in files.items():
+        (path / f"{name}.pem").write_bytes(content)
+    return {name: str(path / f"{name}.pem") for name in files}
+
+
+def over_tls(run, path, servers):
+    tls = certificates(path)
+    servers.append(Server(str(path), free_port(), f"sqlite:///{path}/mlflow.db", tls=tls))
+    address = servers[-1].address
+    done = train(run, address, "--track-name", "over TLS", arrives=False)
+    equal("a certificate of nobody known is refused", "certificate" in done.stderr.splitlines()[-1], True)
+    run("track", "push", "--track", address, MLFLOW_TRACKING_SERVER_CERT_PATH=tls["authority"])
+    import mlflow
+    hold(mlflow.MlflowClient(servers[0].address), the_run(mlflow.MlflowClient(servers[0].address), "over TLS"), path, "over TLS")
 
 
 def in_a_folder(run, path, servers):

@@ -1,7 +1,9 @@
 //! Runs and models in a folder.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use flowshrike::model::Model;
 use serde_json::Value;
@@ -166,6 +168,10 @@ fn registered_models_are_found_by_alias_and_by_version() {
     );
     assert_eq!(Some(value(&bench.read(run.join("metrics/evaluation.macro_f1")))), figures["macro_f1"].as_f64());
 
+    let introduced =
+        serve(&bench, &["serve", "--listen", "127.0.0.1:0", "--model", "models:/flows@fresh", "--track", "my runs"]);
+    assert!(introduced.contains(&format!("model flows 2 ({})", &of(&second)[..12])), "{introduced}");
+
     let flat: Value = serde_json::from_str(&bench.read("m.json")).expect("JSON");
     assert_eq!(flat["evaluation.macro_f1"], figures["macro_f1"]);
     assert_eq!(
@@ -193,6 +199,21 @@ fn registered_models_are_found_by_alias_and_by_version() {
             .fail(1, &["predict", "--model", "models:/flows/1", "--track", "my runs", "flows.csv"])
             .contains("models:/flows/1")
     );
+}
+
+/// What the service says until it serves; then it ends.
+fn serve(bench: &Bench, args: &[&str]) -> String {
+    let mut service = bench.command(args).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let mut said = String::new();
+    for line in BufReader::new(service.stderr.take().expect("piped")).lines() {
+        said += &(line.expect("text") + "\n");
+        if said.contains("serving on http://") {
+            break;
+        }
+    }
+    service.kill().expect("ended");
+    service.wait().expect("ended");
+    said
 }
 
 #[test]
