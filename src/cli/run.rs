@@ -200,9 +200,12 @@ fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privile
     Ok(server)
 }
 
+/// Who makes the choice again, if it may change.
+type Later = Option<Box<dyn Lookout>>;
+
 /// Chooses and opens the interfaces. A single one that stays is opened once for each worker; else each has one reader. A
 /// choice that may change comes with who makes it again.
-fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<(Vec<LiveInterface>, Option<Box<dyn Lookout>>)> {
+fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<(Vec<LiveInterface>, Later)> {
     let choice = Choice { config: config.clone(), opener, seed };
     let available = interfaces().context("the kernel's list of interfaces cannot be read")?;
     let Selection { interfaces: chosen, reason, warnings, settled } = choice.select(&available)?;
