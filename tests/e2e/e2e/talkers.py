@@ -7,7 +7,8 @@ from .daemon import Pod
 
 NAMESPACE = "shop"
 OWNER = "talker"
-REPLICAS = 3
+# More than any daemon of the checks sees scan.
+REPLICAS = 8
 PORT = "8080"
 DEPLOYMENT = f"""
 apiVersion: apps/v1
@@ -54,10 +55,9 @@ class Talkers:
         return int(self.tell(server, "talk", "127.0.0.1", PORT, 1).split()[0])
 
     def scan(self):
-        """Ordinary traffic between two pods, then a scan from one to the other, each time of another pair: an incident that is still
-        open covers the scans of its own. Returns both."""
-        pairs = [(a, b) for a in self.pods for b in self.pods if a is not b]
-        scanner, target = pairs[self.scans % len(pairs)]
+        """Ordinary traffic between two pods, then a scan from one to the other, each time by another pod: an incident of a source that is
+        still open covers what that does next. Returns both."""
+        scanner, target = (self.pods[(self.scans + step) % REPLICAS] for step in (0, 1))
         self.scans += 1
         self.tell(scanner, "talk", target.address, PORT, 20)
         said = self.tell(scanner, "scan", target.address, 1, 1000)
