@@ -360,6 +360,8 @@ impl RealCluster {
         let authority_key = rcgen::KeyPair::generate().expect("a key");
         let mut authority = rcgen::CertificateParams::default();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // With the default name of both, the server's would look signed by itself.
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "authority");
         let ca = authority.self_signed(&authority_key).expect("a certificate");
         let server_key = rcgen::KeyPair::generate().expect("a key");
         let issuer = rcgen::Issuer::new(authority, authority_key);

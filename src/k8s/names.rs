@@ -643,7 +643,8 @@ mod tests {
                 let on_nodes: usize = store.nodes.values().map(|(_, pods)| pods).sum();
                 proptest::prop_assert_eq!(on_nodes, held.pods);
             }
-            names.read().pods.keys().cloned().collect::<Vec<_>>().iter().for_each(|uid| names.remove_pod(uid, NOW));
+            let left: Vec<_> = names.read().pods.keys().cloned().collect();
+            left.iter().for_each(|uid| names.remove_pod(uid, NOW));
             names.forget(Micros(i64::MAX / 2));
             proptest::prop_assert!(names.read().pods.is_empty() && names.read().holders.is_empty() && names.read().nodes.is_empty());
         }
