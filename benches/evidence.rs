@@ -76,6 +76,7 @@ fn model() -> Model {
         middle_window,
         long_window,
         kinds: kinds.map(|kind| (kind, least)).collect(),
+        guessing: BTreeMap::new(),
         share: BTreeMap::new(),
         learned_on: "nothing".to_owned(),
     });
