@@ -240,7 +240,7 @@ proptest! {
 }
 
 #[test]
-fn the_card_names_the_default_model() {
+fn the_card_names_the_models() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let card = fs::read_to_string(folder.join("README.md")).expect("the card");
     let model = Model::embedded().expect("the default model");
@@ -252,6 +252,11 @@ fn the_card_names_the_default_model() {
         let size = fs::metadata(folder.join(name)).expect("a model").len();
         assert!(size < 300_000, "{name}: {size} bytes");
         assert!(model.parts().engine.size() <= 500);
+    }
+    let forest = fs::read(folder.join("forest.fsm")).expect("a second model");
+    let forest = Model::from_bytes(&forest).expect("a valid model");
+    for words in [forest.sha256(), forest.name()] {
+        assert!(card.contains(words), "models/README.md does not say {words}");
     }
 }
 
