@@ -224,7 +224,7 @@ fn what_cannot_be_served_is_refused_at_the_start() {
         let output = command.env("NO_COLOR", "1").output().expect("the binary runs");
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let said = String::from_utf8(output.stderr).expect("UTF-8");
-        said.lines().find(|line| line.starts_with("error")).unwrap_or_else(|| panic!("{said}")).to_owned()
+        said.lines().find(|line| line.starts_with("flowshrike: ")).unwrap_or_else(|| panic!("{said}")).to_owned()
     };
     let pair = |certificate, key| [("TLS_CERTIFICATE", certificate), ("TLS_KEY", key)];
     for (variables, says) in [

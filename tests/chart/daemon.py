@@ -85,7 +85,8 @@ def configuration(whole, folder):
 
 def environment(whole):
     """What the pod's environment says beside the program's path."""
-    own = {one["name"]: one["value"].replace("$(NODE_IP)", "127.0.0.1") for one in container(whole)["env"] if "value" in one}
+    node = lambda value: value.replace("[$(NODE_IP)]", "[::1]").replace("$(NODE_IP)", "127.0.0.1")
+    own = {one["name"]: node(one["value"]) for one in container(whole)["env"] if "value" in one}
     return {"PATH": os.environ["PATH"], **own}
 
 

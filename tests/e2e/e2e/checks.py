@@ -132,7 +132,7 @@ def api_rights(daemon, talkers):
     hold(row, "docs/install.md has no row on the Kubernetes API")
     # The row names what it may as `verb verb resource`; "nothing" names nothing.
     documented = set()
-    for words in re.findall(r"`((?:get|list|watch)(?: \S+)+)`", row[1]):
+    for words in re.findall(r"`((?:(?:get|list|watch) )+[a-z]+)`", row[1]):
         *verbs, resource = words.split()
         documented.add(f"{resource} [] [] [{' '.join(verbs)}]")
     hold(documented or row[1].startswith("nothing"), f"the row names no right: {row[1]}")
@@ -193,9 +193,10 @@ def scanned(daemon, talkers):
 
 def of_kubernetes(alert, scanner):
     """Whether the alert says whose pod it was."""
-    source = alert.get("kubernetes", {}).get("src")
-    if source is None:
-        return "alerts have no pods' names yet"
+    names = alert["flowshrike"].get("kubernetes")
+    hold(names, f"the alert says nothing of pods: {alert}")
+    hold(names.get("state") == "fresh", f"the names are not fresh: {names}")
+    source = names.get("src") or {}
     hold(source.get("pod") == scanner.name, f"the scanner is {scanner.name}, the alert says {source}")
     hold(OWNER in json.dumps(source.get("owner")), f"its owner is the Deployment {OWNER}, the alert says {source}")
     hold(source.get("namespace", SHOP) == SHOP, f"its namespace is {SHOP}, the alert says {source}")
