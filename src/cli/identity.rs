@@ -92,6 +92,11 @@ impl Naming {
     pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
         self.watcher.as_ref().map(|watcher| watcher.names() as Arc<dyn Directory>)
     }
+
+    /// Asks no more.
+    pub(super) fn end(self) {
+        drop(self.watcher);
+    }
 }
 
 #[cfg(feature = "kubernetes")]
@@ -135,4 +140,6 @@ impl Naming {
     pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
         None
     }
+
+    pub(super) const fn end(self) {}
 }

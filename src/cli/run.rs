@@ -167,7 +167,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "an edge: the rate that people are told")]
     let began = Instant::now();
     let end = live.run();
-    drop(naming);
+    naming.end();
     for server in [server, scraped].into_iter().flatten() {
         server.stop();
     }
