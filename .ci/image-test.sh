@@ -15,6 +15,7 @@ MOST_IMAGE_BYTES=$((60 * 1000 * 1000))
 MOST_BINARY_BYTES=$((25 * 1000 * 1000))
 PROGRAM=/usr/local/bin/flowshrike
 BILL=/usr/share/doc/flowshrike/sbom.cdx.json
+MODEL=/usr/share/flowshrike/forest.fsm
 # Debian's crun refuses machines that have both kinds of control groups; runc takes them.
 PODMAN=(podman --runtime runc)
 
@@ -114,9 +115,9 @@ capability() {
 static_and_alone() {
     # A program that is linked dynamically names its loader.
     if readelf -lW "$root$PROGRAM" | grep INTERP; then exit 1; fi
-    # The program, its papers, and what names are looked up in. No shell, no package manager, nothing that may raise rights.
+    # The program, its papers, a second model, and what names are looked up in. No shell, no package manager, nothing that may raise rights.
     is files "$(cd "$root" && find . -type f | LC_ALL=C sort | tr '\n' ' ')" \
-        "./etc/group ./etc/nsswitch.conf ./etc/passwd ./etc/protocols ./etc/services .$PROGRAM ./usr/share/doc/flowshrike/LICENSE .$BILL "
+        "./etc/group ./etc/nsswitch.conf ./etc/passwd ./etc/protocols ./etc/services .$PROGRAM ./usr/share/doc/flowshrike/LICENSE .$BILL .$MODEL "
     is "files that raise rights" "$(find "$root" -perm /6000 | wc -l)" 0
 }
 
@@ -139,10 +140,14 @@ tells_its_version() {
 }
 
 replays() {
-    contained --volume "$PWD/tests/data/demo-cluster.pcap.gz:/demo.pcap.gz:ro" "$image" replay /demo.pcap.gz >"$work/alerts" 2>"$work/summary"
-    is "the alerts' labels" "$(jq -r .flowshrike.label "$work/alerts")" recon
-    has "packets    4876 received" "$work/summary"
-    has "alerts     140 predicted: 1 emitted, 139 suppressed, 0 lost" "$work/summary"
+    local model
+    for model in "" "--model=$MODEL"; do
+        contained --volume "$PWD/tests/data/demo-cluster.pcap.gz:/demo.pcap.gz:ro" "$image" replay /demo.pcap.gz ${model:+"$model"} \
+            >"$work/alerts" 2>"$work/summary"
+        is "the alerts' labels" "$(jq -r .flowshrike.label "$work/alerts" | sort -u)" recon.port-scan
+        has "packets    4876 received" "$work/summary"
+        has "incidents  1 raised (ports 1)" "$work/summary"
+    done
 }
 
 captures_under_seccomp() {
