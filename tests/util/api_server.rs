@@ -249,7 +249,8 @@ impl Shared {
             path.strip_prefix("/api/v1/").and_then(|rest| rest.split_once('?')).expect("a kind and a query");
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let is_watch = query.get("watch") == Some(&"true");
-        let misstep = {
+        // What is due and which cut was the last are looked at together: a watch that begins after a cut must not stand as if before it.
+        let (misstep, cut) = {
             let mut world = self.world();
             world.requests.push(path.clone());
             let bearer = format!("authorization: bearer {}", world.token);
@@ -258,11 +259,11 @@ impl Shared {
                 return whole(stream, 401, b"{}");
             }
             let due = world.missteps.iter().position(|(of, watch, _)| *of == kind && *watch == is_watch);
-            due.and_then(|due| world.missteps.remove(due))
+            (due.and_then(|due| world.missteps.remove(due)), world.cut)
         };
         match misstep {
             Some((_, _, misstep)) => self.err(stream, &misstep, is_watch),
-            None if is_watch => self.watch(stream, kind, &query),
+            None if is_watch => self.watch(stream, kind, &query, cut),
             None => self.list(stream, kind, &query),
         }
     }
@@ -283,14 +284,14 @@ impl Shared {
         whole(stream, 200, page.to_string().as_bytes())
     }
 
-    fn watch(&self, stream: &mut Stream, kind: &str, query: &BTreeMap<&str, &str>) -> io::Result<()> {
+    /// Changes from a version on, until the next cut after the one given.
+    fn watch(&self, stream: &mut Stream, kind: &str, query: &BTreeMap<&str, &str>, cut: u64) -> io::Result<()> {
         let mut version: u64 = query["resourceVersion"].parse().expect("a version");
         let mut world = self.world();
         if version < world.forgotten {
             drop(world);
             return whole(stream, 410, b"{}");
         }
-        let cut = world.cut;
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         stream.flush()?;
         loop {
