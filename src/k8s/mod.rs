@@ -9,6 +9,7 @@ mod fault;
 mod names;
 mod object;
 mod owner;
+mod store;
 mod watch;
 mod watcher;
 
