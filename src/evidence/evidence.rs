@@ -3,13 +3,16 @@
 //! A flow that an open incident covers is counted there and nowhere else: what is explained is no evidence for anything further. It
 //! is not covered if it is worth an alert by itself, by a graver label than the incident's: an incident hides nothing worse.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
 
 use super::contact::{Contact, Sight};
+use super::deadlines::Deadlines;
 use super::gauges::{Gauges, Look};
 use super::incident::{Open, Report, Step};
 use super::rules::Rules;
-use super::subject::Subject;
+use super::subject::{self, Subject};
 use crate::flow::FlowKey;
 use crate::model::{EvidenceKind, EvidenceParts, Model};
 use crate::time::Micros;
@@ -19,10 +22,10 @@ use crate::time::Micros;
 pub struct Evidence {
     gauges: Gauges,
     rules: Rules,
-    /// Open incidents by when they end.
-    deadlines: BTreeSet<(Micros, Subject)>,
+    /// When open incidents end.
+    deadlines: Deadlines,
     /// Open flows that have been counted: their ends are not.
-    early: BTreeSet<(FlowKey, Micros, u32)>,
+    early: HashSet<(FlowKey, Micros, u32), FixedState>,
     ids: u64,
     counts: EvidenceCounts,
 }
@@ -70,8 +73,8 @@ impl Evidence {
         Some(Self {
             rules: Rules::of(model)?,
             gauges: Gauges::new(model.labels(), seed),
-            deadlines: BTreeSet::new(),
-            early: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            early: HashSet::with_hasher(FixedState::with_seed(seed)),
             ids: 0,
             counts: EvidenceCounts::default(),
         })
@@ -80,14 +83,14 @@ impl Evidence {
     /// Takes a flow: at its end, and before if it is open for long. In the order of ends, or nearly.
     pub fn observe(&mut self, sight: &Sight<'_>) -> Found {
         let mut found = Found::default();
-        let look = self.gauges.look(sight);
+        let mut look = self.gauges.look(sight);
         found.failed = look.contact == Contact::Failed;
         self.end_due(sight.flow.end, &mut found.reports);
         let counts = self.is_to_count(sight, &look);
         if let Some(subject) = self.covering(sight, look.contact) {
-            found.cover = self.join(subject, sight, &look, counts, &mut found.reports);
+            found.cover = self.join(subject, sight, &mut look, counts, &mut found.reports);
         } else if counts {
-            found.cover = self.count(sight, &look, &mut found.reports);
+            found.cover = self.count(sight, &mut look, &mut found.reports);
         }
         found
     }
@@ -152,11 +155,11 @@ impl Evidence {
 
     /// The open incident that covers a flow, the gravest of several.
     fn covering(&mut self, sight: &Sight<'_>, contact: Contact) -> Option<Subject> {
-        if self.deadlines.is_empty() {
+        if self.deadlines.len() == 0 {
             return None;
         }
         let mut best = None;
-        for kind in EvidenceKind::ALL {
+        for kind in EvidenceKind::ALL.into_iter().filter(|kind| self.deadlines.has(*kind)) {
             let subject = Subject::of(kind, &sight.flow.tuple);
             if subject.covers(contact)
                 && let Some(open) = self.gauges.place(&subject).and_then(|slot| slot.state.open.as_ref())
@@ -176,12 +179,13 @@ impl Evidence {
         &mut self,
         subject: Subject,
         sight: &Sight<'_>,
-        look: &Look,
+        look: &mut Look,
         counts: bool,
         reports: &mut Vec<Report>,
     ) -> Option<Cover> {
-        let is_counted = counts && self.gauges.count(subject.kind, sight, look).is_some();
-        let slot = self.gauges.place(&subject)?;
+        let is_counted = counts && subject::counts(subject.kind, &sight.flow.tuple, look);
+        let slot =
+            if is_counted { self.gauges.count(subject.kind, sight, look)?.1 } else { self.gauges.place(&subject)? };
         let super::gauges::State { extent, open, .. } = &mut slot.state;
         let open = open.as_mut()?;
         if !is_counted {
@@ -195,7 +199,7 @@ impl Evidence {
     }
 
     /// Counts a flow that nothing explains, by every kind until one raises an incident.
-    fn count(&mut self, sight: &Sight<'_>, look: &Look, reports: &mut Vec<Report>) -> Option<Cover> {
+    fn count(&mut self, sight: &Sight<'_>, look: &mut Look, reports: &mut Vec<Report>) -> Option<Cover> {
         for kind in EvidenceKind::ALL {
             let Some((reading, slot)) = self.gauges.count(kind, sight, look) else { continue };
             let Some(raise) = self.rules.raise(&reading) else { continue };
@@ -219,7 +223,7 @@ impl Evidence {
             let cover = Cover { kind, id: open.id };
             slot.state.open = Some(open);
             slot.pinned = true;
-            self.deadlines.insert((deadline, reading.subject));
+            self.deadlines.insert(deadline, reading.subject);
             if let Some(raised) = self.counts.raised.get_mut(kind.index()) {
                 *raised = raised.saturating_add(1);
             }
@@ -230,15 +234,14 @@ impl Evidence {
 
     /// Ends the incidents that nothing was added to for long.
     fn end_due(&mut self, now: Micros, reports: &mut Vec<Report>) {
-        while let Some((deadline, subject)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline < now) {
-            self.deadlines.remove(&(deadline, subject));
+        while let Some((deadline, subject)) = self.deadlines.pop_before(now) {
             let Some(slot) = self.gauges.place(&subject) else { continue };
             let extent = &slot.state.extent;
             let Some(open) = slot.state.open.as_mut().filter(|open| open.deadline == deadline) else { continue };
             let later = extent.last + QUIET;
             if later >= now && later > deadline {
                 open.deadline = later;
-                self.deadlines.insert((later, subject));
+                self.deadlines.insert(later, subject);
                 continue;
             }
             slot.pinned = false;

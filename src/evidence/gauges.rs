@@ -8,10 +8,12 @@ use super::contact::{Contact, Sight, is_echo};
 use super::incident::{Extent, Open};
 use super::rules::Meanings;
 use super::sketch::Recent;
-use super::subject::Subject;
+use super::subject::{Subject, counts};
 use super::table::{Slot, Table};
 use super::window::{Ring, Tick, tick};
+use crate::flow::FiveTuple;
 use crate::model::{EvidenceKind, EvidenceParts, LabelId};
+use crate::packet::Address;
 
 /// What all flows so far have come to.
 #[derive(Debug)]
@@ -71,6 +73,17 @@ pub(super) struct Look {
     /// The verdict's label if it is an attack's.
     attack: Option<LabelId>,
     thousandths: u32,
+    /// Once some kind counts the flow.
+    ends: Option<Ends>,
+}
+
+/// What stands at a flow's ends, by hashes: things to be told apart in sketches.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    source: u64,
+    host: u64,
+    port: u64,
+    endpoint: u64,
 }
 
 impl Reading {
@@ -94,9 +107,9 @@ impl Gauges {
 
     /// Counts an ended flow, and hands out what each subject of it has come to.
     pub fn note(&mut self, sight: &Sight<'_>, mut take: impl FnMut(Reading)) {
-        let look = self.look(sight);
+        let mut look = self.look(sight);
         for kind in EvidenceKind::ALL {
-            if let Some((reading, _)) = self.count(kind, sight, &look) {
+            if let Some((reading, _)) = self.count(kind, sight, &mut look) {
                 take(reading);
             }
         }
@@ -129,6 +142,7 @@ impl Gauges {
             is_guess: self.meanings.is_guess(label),
             attack: self.meanings.is_attack(label).then_some(label),
             thousandths: thousandths(sight.verdict.attack),
+            ends: None,
         }
     }
 
@@ -142,23 +156,21 @@ impl Gauges {
         &mut self,
         kind: EvidenceKind,
         sight: &Sight<'_>,
-        look: &Look,
+        look: &mut Look,
     ) -> Option<(Reading, &mut Slot<State>)> {
         let tuple = &sight.flow.tuple;
-        let subject = Subject::of(kind, tuple);
-        if !subject.counts(look) {
+        if !counts(kind, tuple, look) {
             return None;
         }
+        let subject = Subject::of(kind, tuple);
         let hash = self.hasher.hash_one(subject);
         // Services that nothing was ever said against take no place.
         let is_by_verdict = matches!(kind, EvidenceKind::Calls | EvidenceKind::Share);
         if is_by_verdict && look.thousandths == 0 && self.table.get_mut(hash, &subject).is_none() {
             return None;
         }
-        let of = |thing: (Option<_>, Option<_>)| self.hasher.hash_one(thing);
-        let (host, port) = (of((Some(tuple.dst), None)), of((None, Some((tuple.dst_port, tuple.protocol)))));
-        let both = of((Some(tuple.dst), Some((tuple.dst_port, tuple.protocol))));
-        let peer = if kind == EvidenceKind::Flood { of((Some(tuple.src), None)) } else { host };
+        let Ends { source, host, port, endpoint } = *look.ends.get_or_insert_with(|| Ends::of(tuple, &self.hasher));
+        let peer = if kind == EvidenceKind::Flood { source } else { host };
         let slot = self.table.entry(hash, subject, look.tick, || State::new(kind))?;
         let State { meter, extent, open } = &mut slot.state;
         // What was long before an incident is no part of it.
@@ -169,10 +181,23 @@ impl Gauges {
         let thing = match kind {
             EvidenceKind::Ports => port,
             EvidenceKind::Hosts => host,
-            _ => both,
+            _ => endpoint,
         };
         let (count, flows, label) = meter.add(thing, look);
         Some((Reading { subject, count, flows, label }, slot))
+    }
+}
+
+impl Ends {
+    fn of(tuple: &FiveTuple, hasher: &FixedState) -> Self {
+        let of = |thing: (Option<Address>, Option<(u16, u8)>)| hasher.hash_one(thing);
+        let port = Some((tuple.dst_port, tuple.protocol));
+        Self {
+            source: of((Some(tuple.src), None)),
+            host: of((Some(tuple.dst), None)),
+            port: of((None, port)),
+            endpoint: of((Some(tuple.dst), port)),
+        }
     }
 }
 

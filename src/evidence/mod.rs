@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod contact;
+mod deadlines;
 #[expect(clippy::module_inception, reason = "the type that the layer is named after")]
 mod evidence;
 mod gauges;

@@ -1,14 +1,23 @@
 //! How many different things were seen, in a few hundred bytes: of a sliding window, and of all time.
 
+use std::sync::LazyLock;
+
 use super::window::{Tick, is_within};
 
 /// Distinct things of a sliding window: linear counting whose cells hold when they were last hit, so that one sketch answers for any window.
 ///
 /// With n things in the window the standard error is below 6 % up to n = 256 and below 12 % up to 1,024; beyond [`Recent::MOST`] it
 /// tells that. Few things are never told as many: what is told is above the truth by the error alone.
+///
+/// Whoever asks again within a tick is told from what was counted then: a scanner is asked about with each of its flows.
 #[derive(Clone, Debug)]
 pub struct Recent {
     cells: [Tick; CELLS],
+    /// Of the window that was asked about last; no tick is 0.
+    now: Tick,
+    window: u32,
+    /// Cells hit within it.
+    hit: u32,
 }
 
 impl Recent {
@@ -18,23 +27,31 @@ impl Recent {
     /// Nothing seen.
     #[must_use]
     pub const fn new() -> Self {
-        Self { cells: [0; CELLS] }
+        Self { cells: [0; CELLS], now: 0, window: 1, hit: 0 }
     }
 
     /// A thing, by its hash, was seen at a tick.
     pub fn see(&mut self, hash: u64, at: u32) {
         let cell = usize::try_from(mixed(hash) % CELLS as u64).unwrap_or_default();
-        if let Some(held) = self.cells.get_mut(cell) {
+        let Self { cells, now, window, hit } = self;
+        if let Some(held) = cells.get_mut(cell) {
             // A flow that comes late does not take back what came after it; a clock that was set back does.
-            *held = if is_within(*held, at, LATE) { at.max(*held) } else { at };
+            let stamp = if is_within(*held, at, LATE) { at.max(*held) } else { at };
+            let [was, is] = [*held, stamp].map(|stamp| u32::from(is_within(stamp, *now, *window)));
+            *hit = hit.wrapping_add(is).wrapping_sub(was);
+            *held = stamp;
         }
     }
 
     /// How many things were seen in so many ticks up to now, to the nearest whole.
     #[must_use]
-    pub fn count(&self, now: u32, window: u32) -> f32 {
-        let empty = self.cells.iter().filter(|&&held| !is_within(held, now, window)).count();
-        linear(empty, CELLS).min(Self::MOST).round()
+    pub fn count(&mut self, now: u32, window: u32) -> f32 {
+        if (self.now, self.window) != (now, window) {
+            // Sums that may wrap, of at most 256 ones, are taken several cells at once.
+            let hits = self.cells.iter().map(|&held| u32::from(is_within(held, now, window)));
+            (self.now, self.window, self.hit) = (now, window, hits.fold(0, u32::wrapping_add));
+        }
+        TOLD.get(self.hit as usize).copied().unwrap_or(Self::MOST)
     }
 }
 
@@ -107,6 +124,10 @@ fn linear(empty: usize, cells: usize) -> f32 {
 fn whole(count: f64) -> u64 {
     count.round() as u64
 }
+
+/// What so many cells hit tell: a logarithm for each flow of a scan would cost more than all else that is counted of it.
+static TOLD: LazyLock<[f32; CELLS + 1]> =
+    LazyLock::new(|| std::array::from_fn(|hit| linear(CELLS.saturating_sub(hit), CELLS).min(Recent::MOST).round()));
 
 /// Cells of a kilobyte; enough for any threshold that is worth having.
 const CELLS: usize = 256;

@@ -1,5 +1,7 @@
 //! Whom a count is about: a source, a pair, a service, and which flows are of it.
 
+use std::hash::{Hash, Hasher};
+
 use super::contact::Contact;
 use super::gauges::Look;
 use crate::flow::FiveTuple;
@@ -7,7 +9,7 @@ use crate::model::EvidenceKind;
 use crate::packet::{Address, protocol};
 
 /// Whom evidence of a kind is about; what the kind does not tell apart is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     /// The kind of evidence.
     pub kind: EvidenceKind,
@@ -19,6 +21,18 @@ pub struct Subject {
     pub port: Option<u16>,
     /// By which protocol.
     pub protocol: Option<u8>,
+}
+
+/// Five words in all, since each flow asks for a handful of subjects. What a subject leaves out follows from its kind, so that nothing else can stand
+/// for it.
+impl Hash for Subject {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { kind, source, destination, port, protocol } = *self;
+        state.write_u128(source.map_or(0, Address::bits));
+        state.write_u128(destination.map_or(0, Address::bits));
+        let [low, high] = port.unwrap_or_default().to_le_bytes();
+        state.write_u32(u32::from_le_bytes([low, high, protocol.unwrap_or_default(), kind as u8]));
+    }
 }
 
 impl Subject {
@@ -55,24 +69,24 @@ impl Subject {
         }
     }
 
-    /// Whether a flow of it that went so counts. What failed is told by how often and where it failed, and not by its verdict: nothing was said
-    /// that one could go by.
-    pub(super) fn counts(&self, look: &Look) -> bool {
-        let Look { contact, is_refused, is_echo, is_guess, .. } = *look;
-        match self.kind {
-            EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => contact == Contact::Failed,
-            // A service that is down refuses all its clients; a flood keeps a service waiting.
-            // An echo costs its host the same whether it is answered or not.
-            EvidenceKind::Flood => contact == Contact::Failed && !is_refused || is_echo,
-            // But no client of it tries so often.
-            EvidenceKind::Refusals => contact == Contact::Failed && is_refused,
-            EvidenceKind::Guessing => contact == Contact::Short && is_guess,
-            EvidenceKind::Calls => contact == Contact::Short && self.protocol == Some(protocol::TCP),
-            EvidenceKind::Share => contact != Contact::Failed,
-        }
-    }
-
     const fn is_icmp(&self) -> bool {
         matches!(self.protocol, Some(protocol::ICMP | protocol::ICMPV6))
+    }
+}
+
+/// Whether a flow that went so counts by a kind. What failed is told by how often and where it failed, and not by its verdict: nothing was said
+/// that one could go by.
+pub(super) fn counts(kind: EvidenceKind, tuple: &FiveTuple, look: &Look) -> bool {
+    let Look { contact, is_refused, is_echo, is_guess, .. } = *look;
+    match kind {
+        EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => contact == Contact::Failed,
+        // A service that is down refuses all its clients; a flood keeps a service waiting.
+        // An echo costs its host the same whether it is answered or not.
+        EvidenceKind::Flood => contact == Contact::Failed && !is_refused || is_echo,
+        // But no client of it tries so often.
+        EvidenceKind::Refusals => contact == Contact::Failed && is_refused,
+        EvidenceKind::Guessing => contact == Contact::Short && is_guess,
+        EvidenceKind::Calls => contact == Contact::Short && tuple.protocol == protocol::TCP,
+        EvidenceKind::Share => contact != Contact::Failed,
     }
 }

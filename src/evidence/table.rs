@@ -11,9 +11,17 @@ use crate::model::EvidenceParts;
 /// The states of subjects, at most [`SLOTS`].
 #[derive(Debug)]
 pub(super) struct Table<S> {
-    sets: Vec<Vec<Slot<S>>>,
+    sets: Vec<Set<S>>,
     /// Subjects that gave way to others within their window.
     pub(super) evicted: u64,
+}
+
+/// Where some subjects can stand. What is looked for in vain, or found, touches one line of memory and the place itself.
+#[derive(Debug)]
+struct Set<S> {
+    /// Of each place, the half of its subject's hash that did not choose the set.
+    tags: [u32; WAYS],
+    slots: Vec<Slot<S>>,
 }
 
 /// A subject's place.
@@ -30,12 +38,15 @@ pub(super) struct Slot<S> {
 
 impl<S> Table<S> {
     pub(super) fn new() -> Self {
-        Self { sets: std::iter::repeat_with(Vec::new).take(SETS).collect(), evicted: 0 }
+        Self { sets: std::iter::repeat_with(Set::new).take(SETS).collect(), evicted: 0 }
     }
 
     /// The place of a subject, if it has one.
     pub(super) fn get_mut(&mut self, hash: u64, subject: &Subject) -> Option<&mut Slot<S>> {
-        self.sets.get_mut(set_of(hash))?.iter_mut().find(|slot| slot.subject == *subject)
+        let (set, tag) = split(hash);
+        let Set { tags, slots } = self.sets.get_mut(set)?;
+        let at = position(tags, slots, tag, subject)?;
+        slots.get_mut(at)
     }
 
     /// The place of a subject that is seen now, with a state of its own; one that was silent for a long window begins anew.
@@ -46,29 +57,31 @@ impl<S> Table<S> {
         now: Tick,
         make: impl FnOnce() -> S,
     ) -> Option<&mut Slot<S>> {
-        let set = self.sets.get_mut(set_of(hash))?;
-        let found = set.iter().position(|slot| slot.subject == subject);
-        let at = match found {
+        let (set, tag) = split(hash);
+        let Set { tags, slots } = self.sets.get_mut(set)?;
+        let new = |state| Slot { subject, seen: now, weight: 0, pinned: false, state };
+        let at = match position(tags, slots, tag, &subject) {
             Some(at) => {
-                let slot = set.get_mut(at)?;
+                let slot = slots.get_mut(at)?;
                 if !slot.pinned && is_stale(slot.seen, now) {
-                    *slot = Slot { subject, seen: now, weight: 0, pinned: false, state: make() };
+                    *slot = new(make());
                 }
                 at
             }
-            None if set.len() < WAYS => {
-                set.push(Slot { subject, seen: now, weight: 0, pinned: false, state: make() });
-                set.len().saturating_sub(1)
+            None if slots.len() < WAYS => {
+                slots.push(new(make()));
+                slots.len().saturating_sub(1)
             }
             None => {
                 let value = |slot: &Slot<S>| (slot.pinned, !is_stale(slot.seen, now), slot.weight, slot.seen);
-                let (at, least) = set.iter_mut().enumerate().min_by_key(|(_, slot)| value(slot))?;
+                let (at, least) = slots.iter_mut().enumerate().min_by_key(|(_, slot)| value(slot))?;
                 self.evicted = self.evicted.saturating_add(u64::from(!is_stale(least.seen, now)));
-                *least = Slot { subject, seen: now, weight: 0, pinned: false, state: make() };
+                *least = new(make());
                 at
             }
         };
-        let slot = set.get_mut(at)?;
+        *tags.get_mut(at)? = tag;
+        let slot = slots.get_mut(at)?;
         slot.seen = if is_stale(slot.seen, now) { now } else { slot.seen.max(now) };
         slot.weight = slot.weight.saturating_add(1);
         Some(slot)
@@ -76,22 +89,37 @@ impl<S> Table<S> {
 
     /// Every place with its subject, in no order that means something.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Subject, &mut Slot<S>)> {
-        self.sets.iter_mut().flatten().map(|slot| (slot.subject, slot))
+        self.sets.iter_mut().flat_map(|set| &mut set.slots).map(|slot| (slot.subject, slot))
     }
 
     /// Forgets all.
     pub(super) fn clear(&mut self) {
-        self.sets.iter_mut().for_each(|set| *set = Vec::new());
+        self.sets.iter_mut().for_each(|set| *set = Set::new());
     }
 
     /// Subjects that have a place.
     pub(super) fn len(&self) -> usize {
-        self.sets.iter().map(Vec::len).sum()
+        self.sets.iter().map(|set| set.slots.len()).sum()
     }
 }
 
-fn set_of(hash: u64) -> usize {
-    usize::try_from(mixed(hash) % SETS as u64).unwrap_or_default()
+impl<S> Set<S> {
+    const fn new() -> Self {
+        Self { tags: [0; WAYS], slots: Vec::new() }
+    }
+}
+
+/// Where among a set's places a subject stands.
+fn position<S>(tags: &[u32; WAYS], slots: &[Slot<S>], tag: u32, subject: &Subject) -> Option<usize> {
+    let mut held = tags.iter().zip(slots);
+    held.position(|(held, slot)| *held == tag && slot.subject == *subject)
+}
+
+/// The set of a hash, and its tag.
+#[expect(clippy::cast_possible_truncation, reason = "each part has its half of the hash")]
+const fn split(hash: u64) -> (usize, u32) {
+    let hash = mixed(hash);
+    ((hash % SETS as u64) as usize, (hash >> 32) as u32)
 }
 
 const fn is_stale(seen: Tick, now: Tick) -> bool {

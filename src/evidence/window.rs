@@ -11,9 +11,10 @@ pub(super) fn tick(time: Micros) -> Tick {
     u32::try_from(seconds).unwrap_or_default().saturating_add(FIRST)
 }
 
-/// Whether a stamp lies within so many ticks of now, on either side: flows come a little late, and captures' clocks go back.
+/// Whether a stamp lies within so many ticks of now, one at least, on either side: flows come a little late, and captures' clocks go back.
 pub(super) const fn is_within(stamp: Tick, now: Tick, window: u32) -> bool {
-    stamp.abs_diff(now) < window
+    // |stamp - now| < window, as one comparison of a number that wraps: many stamps are compared at once.
+    stamp.wrapping_sub(now).wrapping_add(window.wrapping_sub(1)) < window.wrapping_mul(2).wrapping_sub(1)
 }
 
 /// A sum over the last `BUCKETS` buckets of `width` ticks each, the one that is filling among them: the window is up to one

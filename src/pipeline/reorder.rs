@@ -51,11 +51,13 @@ pub(super) struct Reorder<T> {
     waiting: Vec<(Order, T)>,
     /// Fewer than this many are not worth a look.
     look_at: usize,
+    /// Memory of a sort.
+    places: Vec<usize>,
 }
 
 impl<T> Reorder<T> {
     pub(super) const fn new() -> Self {
-        Self { waiting: Vec::new(), look_at: GATHERED }
+        Self { waiting: Vec::new(), look_at: GATHERED, places: Vec::new() }
     }
 
     pub(super) fn push(&mut self, order: Order, item: T) {
@@ -84,15 +86,37 @@ impl<T> Reorder<T> {
     }
 
     fn hand_out(&mut self, is_ready: impl Fn(&Order) -> bool, deliver: &mut impl FnMut(Order, T)) {
-        // No two results are equal, and runs that are in order already cost nothing.
-        #[expect(clippy::unnecessary_sort_by, reason = "72 bytes are compared where they stand, not copied first")]
-        self.waiting.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.sort();
         let ready = self.waiting.partition_point(|(order, _)| is_ready(order));
         for (order, item) in self.waiting.drain(..ready) {
             deliver(order, item);
         }
         let kept = self.waiting.len();
         self.look_at = kept.saturating_add((kept / 4).max(GATHERED));
+    }
+
+    /// Puts what waits in order; no two results are equal. Where it stands otherwise, its places are sorted, and then each result moves
+    /// once: a result is some 300 bytes, which a sort would copy a dozen times.
+    fn sort(&mut self) {
+        let Self { waiting, places, .. } = self;
+        if waiting.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return;
+        }
+        places.clear();
+        places.extend(0..waiting.len());
+        places.sort_by(|a, b| waiting.get(*a).map(|(order, _)| order).cmp(&waiting.get(*b).map(|(order, _)| order)));
+        for first in 0..places.len() {
+            // A cycle of results, each of which goes where the one before it stood.
+            let mut at = first;
+            while let Some(place) = places.get_mut(at) {
+                let from = std::mem::replace(place, at);
+                if from == first {
+                    break;
+                }
+                waiting.swap(at, from);
+                at = from;
+            }
+        }
     }
 }
 

@@ -142,7 +142,7 @@ mod x86 {
     use pulp::x86::{V3, V4};
     use pulp::{cast, f32x8, i16x16, i16x32, u16x16, u16x32, u32x4, u32x8};
 
-    use super::{BLOCK, Columns, Few, GROUP, Kernel, Lanes, Pair, Plain, finish};
+    use super::{BLOCK, Columns, Few, GROUP, Kernel, Lanes, Pair, Plain, by_fours, finish};
 
     impl Kernel for V3 {
         #[inline(always)]
@@ -183,18 +183,25 @@ mod x86 {
         #[inline(always)]
         fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
             let mut sums = [self.splat_f32x8(common); GROUP / 8];
-            for (Few(column), &query) in columns.iter().zip(query) {
+            let add = |sums: &mut [f32x8; GROUP / 8], Few(column): &Few<f32>, query| {
                 let (column, query): ([f32x8; GROUP / 8], _) = (cast(*column), self.splat_f32x8(query));
                 for (sum, column) in sums.iter_mut().zip(column) {
                     *sum = self.add_f32x8(*sum, self.abs_f32x8(self.sub_f32x8(column, query)));
                 }
-            }
+            };
+            by_fours(columns, query, |column, query| add(&mut sums, column, query));
             Few(cast(sums))
         }
 
         #[inline(always)]
-        fn few_within(self, lanes: &Few<u32>, limit: u32) -> u16 {
-            Plain.few_within(lanes, limit)
+        fn few_within(self, Few(lanes): &Few<u32>, limit: u32) -> u16 {
+            let [low, high]: [u32x8; GROUP / 8] = cast(*lanes);
+            let limit = self.splat_u32x8(limit);
+            let bits = |half| {
+                let bits = self.avx._mm256_movemask_ps(cast(self.cmp_le_u32x8(half, limit)));
+                u16::from(bits.to_le_bytes()[0])
+            };
+            bits(low) | bits(high) << 8
         }
 
         #[inline(always)]
@@ -258,10 +265,10 @@ mod x86 {
         #[inline(always)]
         fn few_absolute_distances(self, common: f32, columns: &[Few<f32>], query: &[f32]) -> Few<u32> {
             let mut sums = self.splat_f32x16(common);
-            for (Few(column), &query) in columns.iter().zip(query) {
+            by_fours(columns, query, |Few(column), query| {
                 let apart = self.sub_f32x16(cast(*column), self.splat_f32x16(query));
                 sums = self.add_f32x16(sums, self.abs_f32x16(apart));
-            }
+            });
             Few(cast(sums))
         }
 
@@ -287,6 +294,21 @@ mod x86 {
             Few(cast(self.select_u32x16(is_it, self.splat_u32x16(u32::MAX), lanes)))
         }
     }
+}
+
+/// Every column with the query's number there, in order: a loop of four, since a column is three or four instructions and a turn of a loop is no
+/// less.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn by_fours(columns: &[Few<f32>], query: &[f32], mut add: impl FnMut(&Few<f32>, f32)) {
+    let ((columns, last), (query, last_query)) = (columns.as_chunks::<4>(), query.as_chunks::<4>());
+    for ([a, b, c, d], [p, q, r, s]) in columns.iter().zip(query) {
+        add(a, *p);
+        add(b, *q);
+        add(c, *r);
+        add(d, *s);
+    }
+    last.iter().zip(last_query).for_each(|(column, query)| add(column, *query));
 }
 
 /// Squared distances, in codes, from the query to each of a group's boxes (least and greatest code of each column); at
