@@ -44,11 +44,11 @@ pub(super) struct State {
     pub(super) open: Option<Open>,
 }
 
-/// What is counted. Boxed where it is large: few subjects are of each kind.
+/// What is counted. Boxed where it is large and rare.
 #[derive(Debug)]
 enum Meter {
-    Distinct(Box<Recent>),
-    Rate(Box<Ring>),
+    Distinct(Recent),
+    Rate(Ring),
     Guesses(Box<Service>),
     Share(Box<Service>),
 }
@@ -204,9 +204,9 @@ impl Ends {
 impl State {
     fn new(kind: EvidenceKind) -> Self {
         let meter = match kind {
-            EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => Meter::Distinct(Box::default()),
+            EvidenceKind::Ports | EvidenceKind::Hosts | EvidenceKind::Endpoints => Meter::Distinct(Recent::new()),
             EvidenceKind::Flood | EvidenceKind::Refusals | EvidenceKind::Calls => {
-                Meter::Rate(Box::new(Ring::new(EvidenceParts::SHORT_WINDOW)))
+                Meter::Rate(Ring::new(EvidenceParts::SHORT_WINDOW))
             }
             EvidenceKind::Guessing => Meter::Guesses(Box::new(Service::new(EvidenceParts::MIDDLE_WINDOW))),
             EvidenceKind::Share => Meter::Share(Box::new(Service::new(EvidenceParts::LONG_WINDOW))),

@@ -9,15 +9,25 @@ use super::window::{Tick, is_within};
 /// With n things in the window the standard error is below 6 % up to n = 256 and below 12 % up to 1,024; beyond [`Recent::MOST`] it
 /// tells that. Few things are never told as many: what is told is above the truth by the error alone.
 ///
-/// Whoever asks again within a tick is told from what was counted then: a scanner is asked about with each of its flows.
+/// Whoever asks again within a tick is told from what was counted then: a scanner is asked about with each of its flows. Cells get memory of their own
+/// once more than a few are hit: of a flood's forged sources, each hits one.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    cells: [Tick; CELLS],
+    cells: Cells,
     /// Of the window that was asked about last; no tick is 0.
     now: Tick,
     window: u32,
     /// Cells hit within it.
     hit: u32,
+}
+
+/// When each cell was last hit; 0 for never.
+#[derive(Clone, Debug)]
+enum Cells {
+    /// Those that were, by their numbers.
+    Few { numbers: [u8; FEW], stamps: [Tick; FEW], used: usize },
+    /// All.
+    All(Box<[Tick; CELLS]>),
 }
 
 impl Recent {
@@ -27,20 +37,20 @@ impl Recent {
     /// Nothing seen.
     #[must_use]
     pub const fn new() -> Self {
-        Self { cells: [0; CELLS], now: 0, window: 1, hit: 0 }
+        let cells = Cells::Few { numbers: [0; FEW], stamps: [0; FEW], used: 0 };
+        Self { cells, now: 0, window: 1, hit: 0 }
     }
 
     /// A thing, by its hash, was seen at a tick.
     pub fn see(&mut self, hash: u64, at: u32) {
-        let cell = usize::try_from(mixed(hash) % CELLS as u64).unwrap_or_default();
+        let [cell, ..] = mixed(hash).to_le_bytes();
         let Self { cells, now, window, hit } = self;
-        if let Some(held) = cells.get_mut(cell) {
-            // A flow that comes late does not take back what came after it; a clock that was set back does.
-            let stamp = if is_within(*held, at, LATE) { at.max(*held) } else { at };
-            let [was, is] = [*held, stamp].map(|stamp| u32::from(is_within(stamp, *now, *window)));
-            *hit = hit.wrapping_add(is).wrapping_sub(was);
-            *held = stamp;
-        }
+        let Some(held) = cells.stamp(cell) else { return };
+        // A flow that comes late does not take back what came after it; a clock that was set back does.
+        let stamp = if is_within(*held, at, LATE) { at.max(*held) } else { at };
+        let [was, is] = [*held, stamp].map(|stamp| u32::from(is_within(stamp, *now, *window)));
+        *hit = hit.wrapping_add(is).wrapping_sub(was);
+        *held = stamp;
     }
 
     /// How many things were seen in so many ticks up to now, to the nearest whole.
@@ -48,10 +58,40 @@ impl Recent {
     pub fn count(&mut self, now: u32, window: u32) -> f32 {
         if (self.now, self.window) != (now, window) {
             // Sums that may wrap, of at most 256 ones, are taken several cells at once.
-            let hits = self.cells.iter().map(|&held| u32::from(is_within(held, now, window)));
+            let hits = self.cells.stamps().iter().map(|&held| u32::from(is_within(held, now, window)));
             (self.now, self.window, self.hit) = (now, window, hits.fold(0, u32::wrapping_add));
         }
         TOLD.get(self.hit as usize).copied().unwrap_or(Self::MOST)
+    }
+}
+
+impl Cells {
+    /// The stamp of a cell.
+    fn stamp(&mut self, cell: u8) -> Option<&mut Tick> {
+        if let Self::Few { numbers, stamps, used } = self {
+            let place = numbers.iter().take(*used).position(|number| *number == cell).unwrap_or(*used);
+            if let Some(number) = numbers.get_mut(place) {
+                *number = cell;
+                *used = place.saturating_add(1).max(*used);
+            } else {
+                let mut all = Box::new([0; CELLS]);
+                for (number, stamp) in numbers.iter().zip(stamps) {
+                    *all.get_mut(usize::from(*number))? = *stamp;
+                }
+                *self = Self::All(all);
+            }
+        }
+        match self {
+            Self::Few { numbers, stamps, .. } => stamps.get_mut(numbers.iter().position(|number| *number == cell)?),
+            Self::All(all) => all.get_mut(usize::from(cell)),
+        }
+    }
+
+    fn stamps(&self) -> &[Tick] {
+        match self {
+            Self::Few { stamps, .. } => stamps,
+            Self::All(all) => all.as_slice(),
+        }
     }
 }
 
@@ -129,8 +169,10 @@ fn whole(count: f64) -> u64 {
 static TOLD: LazyLock<[f32; CELLS + 1]> =
     LazyLock::new(|| std::array::from_fn(|hit| linear(CELLS.saturating_sub(hit), CELLS).min(Recent::MOST).round()));
 
-/// Cells of a kilobyte; enough for any threshold that is worth having.
+/// Cells of a kilobyte; enough for any threshold that is worth having. A byte of a hash chooses one.
 const CELLS: usize = 256;
+/// Cells that are remembered by number: fewer than any threshold that is worth having.
+const FEW: usize = 8;
 /// What is at most so many ticks older than what came before it came late.
 const LATE: u32 = 600;
 /// Registers of a byte.
@@ -166,6 +208,24 @@ mod tests {
             let most = SIGMAS * error * f64::from(inside) + 1.0;
             prop_assert!((told - f64::from(inside)).abs() <= most, "{told} of {inside}");
             prop_assert_eq!(recent.count(202_000, 300), 0.0);
+        }
+
+        /// However few or many were seen, whenever, and whenever somebody asked: the count is that of plain cells.
+        #[test]
+        fn what_is_told_is_what_the_cells_say(
+            steps in proptest::collection::vec((0u64..24, 0u32..900, 0u32..4, any::<bool>()), 1..120),
+        ) {
+            let (mut recent, mut plain) = (Recent::new(), [0_u32; CELLS]);
+            for (thing, at, window, asks) in steps {
+                let (at, window) = (200_000 + at, [1, 10, 60, 300][window as usize]);
+                recent.see(thing, at);
+                let held = &mut plain[(mixed(thing) % CELLS as u64) as usize];
+                *held = if held.abs_diff(at) < LATE { at.max(*held) } else { at };
+                if asks {
+                    let empty = plain.iter().filter(|held| held.abs_diff(at) >= window).count();
+                    prop_assert_eq!(recent.count(at, window), linear(empty, CELLS).min(Recent::MOST).round());
+                }
+            }
         }
 
         #[test]
