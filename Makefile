@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist image image-test e2e-k8s serve-test serve-bench track-test dvc-test
+	chart-test deploy-lint dist image image-test e2e-k8s serve-test serve-bench track-test dvc-test gate drift
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -11,8 +11,8 @@ IFACE ?= auto
 FUZZ_SECONDS ?= 60
 # Options of the runner of `make bench`.
 BENCH ?=
-# Labelled flows of `make model`.
-DATA ?= ../shared/data/k8s-misuse
+# The folder of labelled flows of `make model`; the flows of `make gate` and `make drift`, files with spaces between.
+DATA ?=
 # Scenarios of `make lab`: names with spaces between; all, if empty.
 SCENARIO ?=
 # Checks of `make e2e-k8s`: words of their names; all, if empty.
@@ -70,7 +70,13 @@ docs: ## write the generated pages under docs/ anew
 	UPDATE_DOCS=1 cargo test --locked --test docs_features --test reference_pages
 
 model: ## train models/default.fsm anew from DATA
-	@.ci/model.sh '$(DATA)'
+	@.ci/model.sh $(if $(DATA),'$(DATA)')
+
+gate: ## train a model and hold its figures against bounds: the bundled capture's, or of DATA by GATE (.ci/gate.sh)
+	@DATA='$(DATA)' TEST='$(TEST)' GATE='$(GATE)' PIPELINE='$(PIPELINE)' NAME='$(NAME)' .ci/gate.sh
+
+drift: ## how far the flows of DATA have moved from those that MODEL knows (.ci/drift.sh)
+	@DATA='$(DATA)' MODEL='$(MODEL)' LIMIT='$(LIMIT)' .ci/drift.sh
 
 manifests: ## write deploy/daemonset.yaml, the chart's schema and its table of values anew
 	@.ci/chart.sh manifests

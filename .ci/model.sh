@@ -29,5 +29,6 @@ for pair in default:lab forest:lab-forest; do
     model=models/${pair%:*}
     "$flowshrike" train "${published[@]}" --data "$lab/train.parquet" --pipeline "$model.yaml" --profile standard --evidence \
         --name "${pair#*:}" --about "the traffic lab's train half (tests/lab) and $source" --output "$model.fsm"
+    "$flowshrike" model verify --gate "models/gates/${model#*/}.txt" "$model.fsm"
     "$flowshrike" evaluate --model "$model.fsm" --data "$lab/test.parquet"
 done

@@ -158,6 +158,7 @@ impl Case {
             }),
             novelty: NoveltyParts { threshold: 0.5, reference: None },
             evidence: None,
+            spread: None,
             pipeline: None,
             provenance: Provenance {
                 trained_on: "made-up points".to_owned(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::gate::GateArgs;
 use super::labelled::Labelled;
 use super::output::write_whole;
 use super::progress::Bars;
@@ -53,6 +54,8 @@ pub(super) struct Args {
     /// How to print the figures
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    gate: GateArgs,
     // Last: a heading of the help stays until the next one.
     #[command(flatten)]
     track: TrackArgs,
@@ -105,6 +108,7 @@ struct Named<'a> {
 /// # Errors
 /// What is wrong with the model or the files, or which labels the model cannot know.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let gate = args.gate.read()?;
     let plan = args.track.plan("evaluate", None, None)?;
     let model = model_file::find(args.model.as_deref(), args.track.uri())?;
     signals::end_whole()?;
@@ -147,7 +151,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         figures.push(b'\n');
         plan.send(&TrackedRun::of_evaluation(&plan.occasion(), &model, &found, figures, page()))?;
     }
-    Ok(())
+    gate.hold("evaluation.", &evaluation_metrics(&found))
 }
 
 impl Scored<'_> {

@@ -3,9 +3,11 @@
 mod config;
 mod confine;
 mod detection;
+mod drift;
 mod evaluate;
 mod evidence;
 mod extract;
+mod gate;
 mod identity;
 mod inputs;
 mod interfaces;
@@ -54,6 +56,8 @@ enum Command {
     Train(Box<train::Args>),
     /// Score a model on labelled flows
     Evaluate(Box<evaluate::Args>),
+    /// How far flows have moved from those that a model knows as benign
+    Drift(drift::Args),
     /// A verdict for each row of flow files
     Predict(predict::Args),
     /// The prediction service: verdicts over HTTP
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Label(args) => label::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Drift(args) => drift::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Learn(args) => learn::run(&args),

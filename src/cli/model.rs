@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::gate::{Gate, GateArgs};
 use super::tracking::RegistryArgs;
 use super::{evidence, model_file};
 use crate::features::Profile;
@@ -42,6 +43,8 @@ enum Action {
         /// Profile of the flows that they must be able to judge
         #[arg(long, value_name = "PROFILE", default_value_t = Profile::Standard)]
         profile: Profile,
+        #[command(flatten)]
+        gate: GateArgs,
     },
     /// Learn what raises incidents beyond one flow (scans, sweeps, floods, guessing), on labelled flows with addresses and times
     Evidence(evidence::Args),
@@ -76,7 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let model = model_file::find(model.as_deref(), registry.uri())?;
             print(&Card::of(&model), *format)
         }
-        Action::Verify { models, sha256, profile } => verify(models, sha256.as_deref(), *profile),
+        Action::Verify { models, sha256, profile, gate } => verify(models, sha256.as_deref(), *profile, gate),
         Action::Evidence(args) => evidence::run(args),
         Action::Diff { before, after, format } => {
             print(&Diff::between(&model_file::read(before)?, &model_file::read(after)?), *format)
@@ -96,13 +99,14 @@ fn print<T: Serialize + ToString>(what: &T, format: Format) -> anyhow::Result<()
     Ok(out.flush()?)
 }
 
-fn verify(models: &[PathBuf], sha256: Option<&str>, profile: Profile) -> anyhow::Result<()> {
+fn verify(models: &[PathBuf], sha256: Option<&str>, profile: Profile, gate: &GateArgs) -> anyhow::Result<()> {
     if sha256.is_some() && models.len() > 1 {
         return Err(super::Usage("--sha256 is the sum of one file: name one model".to_owned()).into());
     }
+    let gate = gate.read()?;
     let mut failed = 0_usize;
     for path in models {
-        match verify_one(path, sha256, profile) {
+        match verify_one(path, sha256, profile, &gate) {
             Ok(model) => {
                 let line = format!(
                     "{}: whole; {} {}, SHA-256 {}",
@@ -125,7 +129,7 @@ fn verify(models: &[PathBuf], sha256: Option<&str>, profile: Profile) -> anyhow:
     Ok(())
 }
 
-fn verify_one(path: &Path, sha256: Option<&str>, profile: Profile) -> anyhow::Result<Model> {
+fn verify_one(path: &Path, sha256: Option<&str>, profile: Profile, gate: &Gate) -> anyhow::Result<Model> {
     let model = model_file::read(path)?;
     if let Some(expected) = sha256
         && !model.sha256().eq_ignore_ascii_case(expected.trim())
@@ -133,5 +137,6 @@ fn verify_one(path: &Path, sha256: Option<&str>, profile: Profile) -> anyhow::Re
         bail!("{}: its SHA-256 is {}, not {expected}", path.display(), model.sha256());
     }
     model.serves(profile).with_context(|| path.display().to_string())?;
+    gate.hold("validation.", &model.parts().metrics).with_context(|| path.display().to_string())?;
     Ok(model)
 }

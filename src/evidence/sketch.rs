@@ -219,7 +219,7 @@ mod tests {
             for (thing, at, window, asks) in steps {
                 let (at, window) = (200_000 + at, [1, 10, 60, 300][window as usize]);
                 recent.see(thing, at);
-                let held = &mut plain[(mixed(thing) % CELLS as u64) as usize];
+                let held = &mut plain[usize::from(mixed(thing).to_le_bytes()[0])];
                 *held = if held.abs_diff(at) < LATE { at.max(*held) } else { at };
                 if asks {
                     let empty = plain.iter().filter(|held| held.abs_diff(at) >= window).count();

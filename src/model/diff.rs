@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{
-    EngineParts, EvidenceParts, KnnParts, Least, LinearParts, MapParts, Model, ModelParts, ScalingParts, TransformParts,
+    EngineParts, EvidenceParts, KnnParts, Least, LinearParts, MapParts, Model, ModelParts, ScalingParts, SpreadParts,
+    TransformParts,
 };
 
 /// All that differs, in the order of an artifact's parts; empty for the same artifact.
@@ -70,6 +71,11 @@ impl Diff {
         };
         diff.map("incident from", &incidents(a, |least| least.least), &incidents(b, |least| least.least));
         diff.map("lean of", &incidents(a, |least| least.lean), &incidents(b, |least| least.lean));
+        let spreads = |parts: &ModelParts| -> BTreeMap<String, String> {
+            let told = |spread: &SpreadParts| format!("{:?} of {:?}", spread.shares, spread.bounds);
+            parts.features.iter().cloned().zip(parts.spread.iter().flatten().map(told)).collect()
+        };
+        diff.map("spread of", &spreads(a), &spreads(b));
         let pipeline = |parts: &ModelParts| parts.pipeline.as_ref().map_or_else(String::new, ToString::to_string);
         diff.value("pipeline", pipeline(a), pipeline(b));
         diff.map("figure", &a.metrics, &b.metrics);

@@ -68,6 +68,7 @@ impl PartsV1 {
             }),
             novelty: NoveltyParts { threshold: self.novelty_threshold, reference: None },
             evidence: None,
+            spread: None,
             pipeline: None,
             provenance: self.provenance,
             metrics: self.metrics,

@@ -10,6 +10,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::digest::sha256_hex;
+use super::drift::{self, SpreadParts};
 use super::engine::{EngineParts, Frame, Reference};
 use super::error::ArtifactError;
 use super::evidence::{EvidenceParts, NEVER_ALONE};
@@ -51,6 +52,9 @@ pub struct ModelParts {
     /// What raises incidents beyond one flow. Left out where nothing was learnt of that, as in artifacts of before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceParts>,
+    /// How each feature was spread over the benign flows that it knows: what drift is told by. Left out in artifacts of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Vec<SpreadParts>>,
     /// The declaration that it was fitted by, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<serde_json::Value>,
@@ -165,6 +169,9 @@ pub(super) fn assemble(parts: ModelParts, sha256: Arc<str>) -> Result<Model, Art
     let benign_label = checked_labels(&parts)?;
     if let Some(evidence) = &parts.evidence {
         evidence.check(&parts.labels)?;
+    }
+    if let Some(spreads) = &parts.spread {
+        drift::check(spreads, parts.features.len())?;
     }
     let frame = Frame {
         dimensions: transform.dimensions(),
@@ -415,6 +422,7 @@ pub(super) mod tests {
             }),
             novelty: NoveltyParts { threshold: 0.25, reference: None },
             evidence: None,
+            spread: None,
             pipeline: None,
             provenance: Provenance {
                 trained_on: "numbers made up for a test".to_owned(),
@@ -479,7 +487,7 @@ pub(super) mod tests {
     #[test]
     fn a_broken_rule_is_named() {
         type Change = fn(&mut ModelParts);
-        let cases: [(&str, Change); 44] = [
+        let cases: [(&str, Change); 47] = [
             ("profile", |p| p.profile = "other".to_owned()),
             ("unknown feature `Flow ID`", |p| p.features[0] = "Flow ID".to_owned()),
             ("unknown feature `dst_port`", |p| p.features[0] = "dst_port".to_owned()),
@@ -540,6 +548,13 @@ pub(super) mod tests {
                 evidence(p).kinds.values_mut().for_each(|least| least.least = 0.0);
             }),
             ("`evidence`: learned_on", |p| evidence(p).learned_on.clear()),
+            ("`spread`: 1 for 2 features", |p| p.spread = Some(vec![SpreadParts::fit([])])),
+            ("`spread`: needs 1 to 10 finite bounds", |p| {
+                p.spread = Some(vec![SpreadParts { bounds: vec![1.0, 1.0], shares: vec![0.0; 3] }; 2]);
+            }),
+            ("`spread`: needs a share", |p| {
+                p.spread = Some(vec![SpreadParts { bounds: vec![1.0], shares: vec![1.0] }; 2]);
+            }),
         ];
         for (words, change) in cases {
             let message = Model::from_parts(&example_with(change)).expect_err(words).to_string();

@@ -167,7 +167,7 @@ impl Metrics {
             features_nonfinite: r.counter("features_nonfinite_total", "Feature values that were not finite and became 0 before classification.")?,
             classify_duration: r.histogram("classify_duration_seconds", CLASSIFY_BOUNDS, "Time to classify one flow.")?,
             novelty_distance: r.histogram("novelty_distance", NOVELTY_BOUNDS, "Distance of classified flows to the model's nearest benign point, in its transformed space.")?,
-            feature_drift: r.real_gauges("feature_drift", &["feature"], "How far a feature of recent flows has moved from the model's training rows; absent until measured.")?,
+            feature_drift: r.real_gauges("feature_drift", &["feature"], "How far a feature of recent flows has moved from those that the model knows as benign: the population stability index, above 0.25 for moved. Absent below 1,000 flows, and with a model that does not say how its flows were spread.")?,
             alerts_predicted: r.counter("alerts_predicted_total", "Ended flows that policy calls attacks; equals emitted + suppressed + lost.")?,
             alerts_emitted: r.counters("alerts_emitted_total", &["label", "severity"], "Alerts written on ended flows.")?,
             alerts_early: r.counters("alerts_early_total", &["label", "severity"], "Alerts written on flows that were still open.")?,

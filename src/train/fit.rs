@@ -11,7 +11,7 @@ use super::scaling::TransformSpec;
 use super::split::TrainingRows;
 use crate::dataset::Dataset;
 use crate::model::transform::Transform;
-use crate::model::{EngineParts, Metric};
+use crate::model::{EngineParts, Metric, SpreadParts};
 
 /// What a fit finds.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Fitted {
     pub(super) transform: Transform,
     pub(super) engine: EngineParts,
     pub(super) novelty_threshold: f32,
+    /// How each column's benign values are spread.
+    pub(super) spread: Vec<SpreadParts>,
     /// The points that the engine was fitted on.
     pub(super) sampled: SampledPoints,
     /// Benign prototypes for novelty, where the engine has none, or such that stand for resampled flows: how strange a flow is must not
@@ -59,6 +61,19 @@ impl<'a> Rows<'a> {
         let column = |at: usize| self.chosen.rows().iter().map(move |&row| self.data.row(row)[at]);
         spec.fit(self.data.features().len(), column)
     }
+
+    /// How the benign ones of them are spread, missing values as the transform fills them.
+    fn spread(&self, transform: &Transform) -> Vec<SpreadParts> {
+        let value = |at: usize, fill: f64| {
+            move |row: usize| Some(self.data.row(row)[at]).filter(|value| value.is_finite()).unwrap_or(fill)
+        };
+        transform
+            .fill()
+            .iter()
+            .enumerate()
+            .map(|(at, fill)| SpreadParts::fit(self.of(BENIGN).map(value(at, *fill))))
+            .collect()
+    }
 }
 
 /// Fits everything on the chosen rows: `labels` of them, at most `most` rows of each.
@@ -87,7 +102,8 @@ pub(super) fn fit(rows: &Rows<'_>, labels: usize, pipeline: &Pipeline, most: usi
     {
         knn.unknown = Some(digits(&(novelty_threshold * UNKNOWN))).filter(|distance| *distance > 0.0);
     }
-    Fitted { transform, engine, novelty_threshold, sampled, novelty_points, left_out }
+    let spread = rows.spread(&transform);
+    Fitted { transform, engine, novelty_threshold, spread, sampled, novelty_points, left_out }
 }
 
 impl Fitted {

@@ -111,6 +111,7 @@ impl<'a> Maker<'a> {
                 reference: fitted.novelty_points.clone().map(|points| ReferenceParts { metric, points }),
             },
             evidence: None,
+            spread: Some(fitted.spread.clone()),
             pipeline: serde_json::to_value(&recipe.pipeline).ok(),
             provenance: Provenance {
                 trained_on: self.trained_on(&rows),

@@ -13,6 +13,7 @@ mod engine;
 mod evaluate;
 pub mod evidence;
 mod fit;
+pub mod gate;
 mod grouping;
 mod importance;
 mod judged;

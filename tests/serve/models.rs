@@ -36,6 +36,7 @@ pub(crate) fn parts(labels: &[&str], engine: EngineParts) -> ModelParts {
             reference: Some(ReferenceParts { metric: Metric::L1, points: vec![vec![0.0; 6]] }),
         },
         evidence: None,
+        spread: None,
         pipeline: None,
         provenance: Provenance {
             trained_on: "numbers made up for a test".to_owned(),

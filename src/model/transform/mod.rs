@@ -10,6 +10,7 @@ mod quantile;
 
 pub(super) use linear::FARTHEST;
 pub use linear::{Linear, LinearMap};
+pub(super) use quantile::rounded;
 pub use quantile::{COORDINATES, DEFAULT_KNOTS, MAX_KNOTS, MapError, QuantileMap};
 
 /// The maps of a model's features, in its feature order.

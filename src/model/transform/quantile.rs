@@ -126,7 +126,7 @@ impl QuantileMap {
 
 /// The nearest 32-bit number; beyond its range, the greatest of that sign.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to 32 bits is the purpose; the range is clamped first")]
-pub(super) const fn rounded(value: f64) -> f32 {
+pub(in crate::model) const fn rounded(value: f64) -> f32 {
     value.clamp(f32::MIN as f64, f32::MAX as f64) as f32
 }
 

@@ -14,7 +14,7 @@ use crate::alert::{AlertCounts, AlertPolicy, Judgement};
 use crate::evidence::{Exchange, Step};
 use crate::features::Profile;
 use crate::flow::FlowRecord;
-use crate::model::{LabelId, Model, Verdict};
+use crate::model::{Drift, LabelId, Model, Verdict};
 use crate::pipeline::alerting::{Alerting, IncidentCounts, Outcome, Taken};
 use crate::pipeline::counters::{Unclassified, Verdicts};
 use crate::pipeline::detect::Detector;
@@ -29,6 +29,8 @@ pub(super) struct Judging<'m> {
     detector: Detector<'m>,
     model: &'m Model,
     profile: Profile,
+    /// What recent flows come to, where the model has something to hold them against.
+    drift: Option<Drift>,
     policy: AlertPolicy,
     alerting: Alerting,
     flow_log: Option<LineSink>,
@@ -72,6 +74,7 @@ impl<'m> Judging<'m> {
             detector: Detector::new(model, profile),
             model,
             profile,
+            drift: Drift::of(model),
             policy,
             alerting: alerting.on_interfaces(interfaces.clone()),
             flow_log,
@@ -149,6 +152,9 @@ impl<'m> Judging<'m> {
         if is_end {
             self.distances.observe(verdict.novelty.into());
             self.log(record, &verdict);
+            if let Some(drift) = &mut self.drift {
+                drift.observe(self.detector.features());
+            }
         }
         let is_attack = matches!(self.policy.judge(&verdict), Judgement::Predicted(_));
         let flow = if is_end { record.facts() } else { record.facts_while_open() };
@@ -224,6 +230,10 @@ impl<'m> Judging<'m> {
         metrics.flows_novel.inc_by(alerts.novel - alerts_before.novel);
         metrics.alerts_predicted.inc_by(alerts.predicted - alerts_before.predicted);
         metrics.alerts_dedup_overflow.inc_by(alerts.dedup_overflow - alerts_before.dedup_overflow);
+        if let Some(drift) = self.drift.as_mut().filter(|drift| drift.is_enough()) {
+            drift.features().iter().for_each(|moved| metrics.set_drift(moved.feature, moved.index()));
+            drift.fade();
+        }
         metrics.publish_incidents(&incidents.evidence, &incidents_before.evidence);
         for reason in SuppressReason::ALL {
             let count = |counts: &AlertCounts| counts.suppressed.get(reason.index()).copied().unwrap_or(0);

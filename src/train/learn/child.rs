@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::surface::Surface;
-use crate::model::{ArtifactError, EngineParts, Model, Parent};
+use crate::model::{ArtifactError, EngineParts, Model, Parent, SpreadParts};
 
 /// What a model learnt, for its provenance.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Lesson<'a> {
     pub(super) rows: BTreeMap<u16, u64>,
     pub(super) data_sha256: String,
     pub(super) novelty_threshold: f32,
+    /// How the benign flows that were learnt are spread, where there are enough of them: they are the cluster's own.
+    pub(super) spread: Option<Vec<SpreadParts>>,
     pub(super) metrics: BTreeMap<String, f64>,
 }
 
@@ -45,6 +47,7 @@ pub(super) fn child(parent: &Model, surface: &Surface, lesson: Lesson<'_>) -> Re
     }
     parts.alert_thresholds.clone_from(&surface.thresholds);
     parts.novelty.threshold = lesson.novelty_threshold;
+    parts.spread = lesson.spread.or(parts.spread);
     parts.provenance.trained_on = cut(&told, LINE);
     parts.provenance.data_sha256 = lesson.data_sha256;
     parts.provenance.seed = lesson.seed;

@@ -28,7 +28,7 @@ use self::guard::Guard;
 use self::report::Measured;
 use self::surface::Surface;
 use super::random::Random;
-use crate::model::{ArtifactError, LabelId, Model, Verdict};
+use crate::model::{ArtifactError, LabelId, Model, SpreadParts, Verdict};
 
 /// How to learn.
 #[derive(Clone, Debug)]
@@ -155,6 +155,7 @@ pub fn learn(parent: &Model, baseline: &Baseline, cases: &[Case], how: &Learning
         rows,
         data_sha256: baseline.sha256(),
         novelty_threshold: parent.novelty_threshold(),
+        spread: spread(parent, baseline, &absorbed),
         metrics: BTreeMap::new(),
     };
     // Flows that are hostile for certain are no measure of a threshold on benign ones.
@@ -194,6 +195,16 @@ pub fn learn(parent: &Model, baseline: &Baseline, cases: &[Case], how: &Learning
         is_enough: measured.is_enough,
     };
     Ok(Learnt { model, report, refused })
+}
+
+/// How the flows that were learnt are spread; `None` for too few to stand for a cluster.
+fn spread(model: &Model, baseline: &Baseline, rows: &[usize]) -> Option<Vec<SpreadParts>> {
+    let of = |(at, fill): (usize, &f64)| {
+        let value =
+            |row: &usize| baseline.row(*row).get(at).copied().filter(|value| value.is_finite()).unwrap_or(*fill);
+        SpreadParts::fit(rows.iter().map(value))
+    };
+    (rows.len() >= SPREAD).then(|| model.transform().fill().iter().enumerate().map(of).collect())
 }
 
 /// How many of these flows a model alerts on.
@@ -397,6 +408,8 @@ fn thinned(rows: Vec<usize>) -> Vec<usize> {
 
 /// New points by default: as many as a model of the default recipe has for its own benign flows.
 pub const POINTS: usize = 256;
+/// Flows, at least, by which a cluster's own spread takes the place of the parent's: a tenth of them is then a number.
+const SPREAD: usize = 1_000;
 /// The share of each capture that is held back by default, as `train` does.
 pub const HOLDBACK: f64 = 0.25;
 /// Points of one label in a learnt model, unless its parent has more: beyond, the nearest are merged. Four times the default model's benign
