@@ -12,7 +12,9 @@
 
 mod address;
 mod bytes;
+mod copies;
 mod dissector;
+mod fingerprint;
 mod fragments;
 pub mod icmp;
 mod link;
@@ -20,7 +22,9 @@ mod reference;
 mod standard;
 
 pub use address::Address;
+pub use copies::{Copies, ObservationPoint};
 pub use dissector::{Dissector, Reading};
+pub use fingerprint::{Fingerprints, device};
 pub use link::LinkType;
 
 use crate::time::Micros;

@@ -38,7 +38,7 @@ pub(super) fn read(frame: &Frame<'_>) -> Result<Read, Unparsed> {
 
 /// What the link layer announces behind it.
 #[derive(Clone, Copy, Debug)]
-enum Network {
+pub(super) enum Network {
     Ipv4,
     Ipv6,
     /// VLAN or other link extensions, by EtherType: for etherparse to walk.
@@ -59,7 +59,7 @@ struct Ip<'a> {
 }
 
 /// Finds the network header: what it is and where it starts.
-fn network(frame: &Frame<'_>) -> Result<(Network, usize), Unparsed> {
+pub(super) fn network(frame: &Frame<'_>) -> Result<(Network, usize), Unparsed> {
     let data = frame.data;
     match frame.link {
         LinkType::Ethernet => {
