@@ -26,7 +26,7 @@ pub use interfaces::{Interface, Kind, interfaces};
 pub use live::LiveCapture;
 pub use observation::Observation;
 pub use opener::Opener;
-pub use select::{Chosen, SelectError, Selection, select};
+pub use select::{ANY, Chosen, SelectError, Selection, select};
 pub use settings::{LiveError, LiveSettings};
 pub use stats::CaptureStats;
 

@@ -114,27 +114,27 @@ impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnyShowsCopies => f.write_str(
-                "any shows a packet on every interface that it passes: one from pod to pod two or three times. Flows \
-                 count each copy; capture on one bridge or tunnel instead",
+                "any shows a packet on every interface that it passes: one from pod to pod two or three times. Copies are \
+                 told from packets, which costs more than to capture on one bridge or tunnel",
             ),
             Self::MasterAndPorts { master, ports } => {
                 write!(
                     f,
-                    "{} and {master}, which it belongs to, show the same packets: each is counted on both",
+                    "{} and {master}, which it belongs to, show the same packets: each is received on both",
                     list(ports)
                 )
             }
             Self::PortsOfOne { master, ports } => write!(
                 f,
-                "{} are ports of {master}: a packet from one to another is counted on both; {master} alone shows it once",
+                "{} are ports of {master}: a packet from one to another is received on both; {master} alone shows it once",
                 list(ports)
             ),
             Self::Stacked { upper, lower } => {
-                write!(f, "{upper} lies on {lower}: its packets are counted on both")
+                write!(f, "{upper} lies on {lower}: its packets are received on both")
             }
             Self::Routed { interfaces } => write!(
                 f,
-                "a packet that the host routes from one of {} to another is counted on both",
+                "a packet that the host routes from one of {} to another is received on both",
                 list(interfaces)
             ),
             Self::BridgeNotPromiscuous { interface } => write!(
@@ -229,21 +229,23 @@ mod tests {
             (vec![lo(), device("eth0")], vec![]),
             (
                 vec![device("eth0"), device("eth1")],
-                vec!["a packet that the host routes from one of eth0, eth1 to another is counted on both"],
+                vec!["a packet that the host routes from one of eth0, eth1 to another is received on both"],
             ),
             (
                 vec![bridge("br0"), port_of("br0", veth("a")), port_of("br0", veth("b"))],
-                vec!["a, b and br0, which it belongs to, show the same packets: each is counted on both"],
+                vec!["a, b and br0, which it belongs to, show the same packets: each is received on both"],
             ),
             (
                 vec![port_of("br0", veth("a")), port_of("br0", veth("b"))],
-                vec!["a, b are ports of br0: a packet from one to another is counted on both; br0 alone shows it once"],
+                vec![
+                    "a, b are ports of br0: a packet from one to another is received on both; br0 alone shows it once",
+                ],
             ),
             (
                 vec![device("eth0"), on("eth0", named("eth0.7"))],
-                vec!["eth0.7 lies on eth0: its packets are counted on both"],
+                vec!["eth0.7 lies on eth0: its packets are received on both"],
             ),
-            (vec![on("b", veth("a")), on("a", veth("b"))], vec!["a lies on b: its packets are counted on both"]),
+            (vec![on("b", veth("a")), on("a", veth("b"))], vec!["a lies on b: its packets are received on both"]),
         ] {
             let facts: Vec<_> = chosen.iter().collect();
             let said: Vec<_> = same_packets(&facts).iter().map(ToString::to_string).collect();

@@ -66,9 +66,9 @@ pub enum SelectError {
         /// In one line.
         reason: String,
     },
-    /// `any` beside others, or with exclusions.
-    #[error("any is every interface: it takes no others beside it and no exclusions; use /./ to leave some out")]
-    AnyWithOthers,
+    /// `any` with exclusions.
+    #[error("any is every interface and takes no exclusions; use /./ to leave some out")]
+    AnyExcluded,
     /// The exclusions leave none of the interfaces asked for.
     #[error("the exclusions leave none of the interfaces asked for")]
     AllExcluded,
@@ -94,17 +94,10 @@ pub fn select<S: AsRef<str>>(specs: &[S], exclusions: &[S], available: &[Interfa
         return Err(SelectError::Nothing);
     }
     if specs.iter().any(|spec| spec.as_ref() == ANY) {
-        if specs.len() > 1 || !exclusions.is_empty() {
-            return Err(SelectError::AnyWithOthers);
+        if !exclusions.is_empty() {
+            return Err(SelectError::AnyExcluded);
         }
-        let any = Chosen { name: ANY.to_owned(), spec: ANY.to_owned(), promiscuous: false };
-        let reason = "every interface, as asked for".to_owned();
-        return Ok(Selection {
-            interfaces: vec![any],
-            reason,
-            warnings: vec![Observation::AnyShowsCopies],
-            settled: true,
-        });
+        return any(&specs.iter().map(AsRef::as_ref).filter(|spec| *spec != ANY).collect::<Vec<_>>(), available);
     }
     let exclusions = exclusions.iter().map(|text| Matcher::new(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let kept: Vec<&Interface> =
@@ -146,6 +139,23 @@ pub fn select<S: AsRef<str>>(specs: &[S], exclusions: &[S], available: &[Interfa
         }
     }
     choice.finish(available)
+}
+
+/// Every interface by `any`, and some by themselves besides: promiscuous, or with losses of their own.
+fn any(others: &[&str], available: &[Interface]) -> Result<Selection, SelectError> {
+    let any = Chosen { name: ANY.to_owned(), spec: ANY.to_owned(), promiscuous: false };
+    let reason = "every interface, as asked for".to_owned();
+    let warnings = vec![Observation::AnyShowsCopies];
+    let mut selection = Selection { interfaces: vec![any], reason, warnings, settled: true };
+    if !others.is_empty() {
+        let beside = select(others, &[], available)?;
+        selection.reason = format!("{}, and {}", selection.reason, beside.reason);
+        selection.interfaces.extend(beside.interfaces);
+        // That all of them show copies is said already.
+        selection.warnings.extend(beside.warnings.into_iter().filter(|warning| !warning.shows_copies()));
+        selection.settled = beside.settled;
+    }
+    Ok(selection)
 }
 
 /// What has been chosen so far.
@@ -216,8 +226,8 @@ fn names(available: &[Interface]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// libpcap's pseudo-interface for all of them.
-pub(super) const ANY: &str = "any";
+/// libpcap's pseudo-interface for all of them, and the word for it.
+pub const ANY: &str = "any";
 /// Asks for the rule of [`auto`].
 const AUTO: &str = "auto";
 
@@ -249,8 +259,9 @@ mod tests {
             (&["/^cali/"], &[], Err(format!("/^cali/ matches no interface that is up; there are: {all}"))),
             (&["/(/"], &[], Err("/(/ is not a regular expression: unclosed group".to_owned())),
             (&["eth0"], &["eth0"], Err("the exclusions leave none of the interfaces asked for".to_owned())),
-            (&["any", "eth0"], &[], Err(SelectError::AnyWithOthers.to_string())),
-            (&["any"], &["eth0"], Err(SelectError::AnyWithOthers.to_string())),
+            (&["any", "eth0"], &[], Ok(vec!["any", "eth0"])),
+            (&["eth0", "any", "any"], &[], Ok(vec!["any", "eth0"])),
+            (&["any"], &["eth0"], Err(SelectError::AnyExcluded.to_string())),
             (&[], &[], Err(SelectError::Nothing.to_string())),
         ] {
             let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect());

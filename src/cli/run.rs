@@ -16,7 +16,7 @@ use super::output::write_whole;
 use super::scrape::Scrape;
 use super::signals;
 use crate::capture::{
-    Chosen, Interface, LiveCapture, LiveError, LiveSettings, Opener, SelectError, Selection, interfaces, select,
+    ANY, Chosen, Interface, LiveCapture, LiveError, LiveSettings, Opener, SelectError, Selection, interfaces, select,
 };
 use crate::config::{AlertOutput, Config, Override};
 use crate::features::Profile;
@@ -147,12 +147,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (interfaces, lookout) = open(&config, seed, opener)?;
     let naming = identity.start(&telemetry.metrics)?;
 
+    let deduplicate = config.capture.deduplicate && sees_copies(&interfaces, lookout.is_some());
     let live = Live {
         interfaces,
         policy: flow_policy(&config),
         profile,
         max_flows,
         workers: config.flow.workers,
+        deduplicate,
         seed,
         alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
             .with_evidence(evidence(&config, &model, seed))
@@ -235,6 +237,11 @@ fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<Opened> {
         })
         .collect::<Result<_, LiveError>>()?;
     Ok((opened, (!settled).then(|| Box::new(choice) as Box<dyn Lookout>)))
+}
+
+/// Whether one packet may be captured at several places, now or when others have come.
+fn sees_copies(interfaces: &[LiveInterface], others_may_come: bool) -> bool {
+    others_may_come || !matches!(interfaces, [only] if only.name != ANY)
 }
 
 /// The choice of interfaces, as the configuration has it.

@@ -152,6 +152,13 @@ pub static KEYS: &[Key] = &[
         about: "How long the kernel may gather packets before it hands them on. Shorter is sooner and costs wake-ups.",
     },
     Key {
+        path: "capture.deduplicate",
+        form: Form::Switch,
+        default: "true",
+        about: "Whether a packet that is captured at several places (a pod's link, the bridge, an uplink, each of them on `any`) counts once. Where \
+                one interface is read that stays, there is nothing to tell apart.",
+    },
+    Key {
         path: "flow.max_flows",
         form: Form::Integer { min: 16, max: 100_000_000, or: Some("auto") },
         default: "auto",

@@ -57,6 +57,8 @@ pub struct CaptureConfig {
     pub promiscuous: bool,
     /// Longest time that the kernel gathers packets.
     pub block_timeout: Micros,
+    /// Whether copies of a packet are told from it.
+    pub deduplicate: bool,
 }
 
 /// The `flow` section.
@@ -189,6 +191,7 @@ impl Config {
                 snaplen: of("capture.snaplen")?.number()?,
                 promiscuous: of("capture.promiscuous")?.switch()?,
                 block_timeout: of("capture.block_timeout")?.duration()?,
+                deduplicate: of("capture.deduplicate")?.switch()?,
             },
             flow: flow(written)?,
             model: of("model.path")?.text()?.map(PathBuf::from),
@@ -330,6 +333,7 @@ mod tests {
             snaplen: 256,
             promiscuous: false,
             block_timeout: Micros::from_millis(50),
+            deduplicate: true,
         };
         assert_eq!(config.capture, expected);
         let expected = FlowConfig {
@@ -376,6 +380,7 @@ capture:
   snaplen: 1_500
   promiscuous: true
   block_timeout: 20ms
+  deduplicate: false
 flow:
   max_flows: 1000
   idle_timeout: 1m

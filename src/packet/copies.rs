@@ -4,7 +4,19 @@
 //! not dropped for that. What is counted is how often each place has seen the same bytes: the n-th time at one place is the n-th packet,
 //! wherever else it was seen before. A place that sees only a part, or loses some, changes nothing.
 
+use super::PacketMeta;
 use crate::time::Micros;
+
+/// A packet as one point shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The packet.
+    pub packet: PacketMeta,
+    /// What it is recognised by; 0 where nobody asks, or nothing tells.
+    pub fingerprint: u64,
+    /// Where it was captured.
+    pub point: ObservationPoint,
+}
 
 /// Where a packet was captured: an interface of a host, however it came to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +59,12 @@ impl Copies {
         Self { sets: vec![[Entry::default(); WAYS]; SETS], forgotten: 0 }
     }
 
-    /// Whether a packet with this fingerprint, captured at a point at a time, is a copy of one that another point has shown. What has no
-    /// fingerprint (0) never is.
-    pub fn is_copy(&mut self, fingerprint: u64, point: ObservationPoint, time: Micros) -> bool {
+    /// Whether a packet is a copy of one that another point has shown. What has no fingerprint never is.
+    pub fn is_copy(&mut self, observed: &Observed) -> bool {
+        self.has_seen(observed.fingerprint, observed.point, observed.packet.time)
+    }
+
+    fn has_seen(&mut self, fingerprint: u64, point: ObservationPoint, time: Micros) -> bool {
         let now = millis(time);
         let Some(set) = self.sets.get_mut(usize::try_from((fingerprint >> 1) % SETS as u64).unwrap_or_default()) else {
             return false;
@@ -144,7 +159,7 @@ mod tests {
     fn equal_packets_are_as_many_as_one_point_sees() {
         let mut copies = Copies::new();
         let mut told = |point, times: i64, at: i64| {
-            let mut is_new = |n| !copies.is_copy(9, point, Micros::from_millis(at + n));
+            let mut is_new = |n| !copies.has_seen(9, point, Micros::from_millis(at + n));
             (0..times).filter(|n| is_new(*n)).count()
         };
         // Three of the same here; two of them, and then all, there.
@@ -159,17 +174,17 @@ mod tests {
     #[test]
     fn a_point_that_has_gone_holds_nothing_back() {
         let mut copies = Copies::new();
-        (0..10).for_each(|n| assert!(!copies.is_copy(9, HERE, Micros::from_millis(n * 900))));
-        assert!(copies.is_copy(9, THERE, Micros::from_millis(8_101)));
+        (0..10).for_each(|n| assert!(!copies.has_seen(9, HERE, Micros::from_millis(n * 900))));
+        assert!(copies.has_seen(9, THERE, Micros::from_millis(8_101)));
         // Nothing more comes from here.
-        assert!(!copies.is_copy(9, THERE, Micros::from_millis(9_102)));
+        assert!(!copies.has_seen(9, THERE, Micros::from_millis(9_102)));
     }
 
     #[test]
     fn what_has_no_fingerprint_is_never_a_copy_and_many_points_are_no_packets() {
         let mut copies = Copies::new();
-        assert!((0..3).all(|n| !copies.is_copy(0, ObservationPoint::new(n, 0), Micros::ZERO)));
-        let new = (0..20).filter(|n| !copies.is_copy(5, ObservationPoint::new(0, *n), Micros::ZERO)).count();
+        assert!((0..3).all(|n| !copies.has_seen(0, ObservationPoint::new(n, 0), Micros::ZERO)));
+        let new = (0..20).filter(|n| !copies.has_seen(5, ObservationPoint::new(0, *n), Micros::ZERO)).count();
         assert_eq!(new, 1);
     }
 
@@ -177,10 +192,10 @@ mod tests {
     fn what_is_forgotten_too_soon_is_counted() {
         let mut copies = Copies::new();
         let same_set = |n: u64| (n * SETS as u64) << 1 | 1;
-        (1..=6).for_each(|n| assert!(!copies.is_copy(same_set(n), HERE, Micros::from_millis(n.cast_signed()))));
+        (1..=6).for_each(|n| assert!(!copies.has_seen(same_set(n), HERE, Micros::from_millis(n.cast_signed()))));
         assert_eq!(copies.forgotten(), 2);
-        assert!(!copies.is_copy(same_set(1), THERE, Micros::from_millis(7)), "it was forgotten");
-        assert!(copies.is_copy(same_set(6), THERE, Micros::from_millis(7)));
+        assert!(!copies.has_seen(same_set(1), THERE, Micros::from_millis(7)), "it was forgotten");
+        assert!(copies.has_seen(same_set(6), THERE, Micros::from_millis(7)));
     }
 
     proptest! {
@@ -206,7 +221,7 @@ mod tests {
                 let n = waiting[at].pop().expect("it is open");
                 let time = Micros::from_millis(n as i64);
                 let point = ObservationPoint::new(0, u32::try_from(at).expect("few"));
-                counted[packets[n] as usize] += u32::from(!copies.is_copy(packets[n] << 1 | 1, point, time));
+                counted[usize::from(packets[n].to_le_bytes()[0])] += u32::from(!copies.has_seen(packets[n] << 1 | 1, point, time));
             }
             prop_assert!(waiting.iter().all(Vec::is_empty));
             for (kind, counted) in (0..).zip(counted) {

@@ -22,7 +22,7 @@ mod reference;
 mod standard;
 
 pub use address::Address;
-pub use copies::{Copies, ObservationPoint};
+pub use copies::{Copies, ObservationPoint, Observed};
 pub use dissector::{Dissector, Reading};
 pub use fingerprint::{Fingerprints, device};
 pub use link::LinkType;

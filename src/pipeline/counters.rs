@@ -22,6 +22,8 @@ pub struct PacketCounters {
 pub struct Totals {
     /// Frames.
     pub packets: PacketCounters,
+    /// Of the packets, copies of others: captured at a second place, and in no flow (live capture).
+    pub copies: u64,
     /// Flows of all shards.
     pub flows: TableCounters,
     /// Live flows of all shards.
@@ -118,6 +120,7 @@ impl Totals {
     pub fn add(&mut self, other: &Self) {
         self.packets.add(&other.packets);
         self.add_table(&other.flows, other.active);
+        self.copies = self.copies.saturating_add(other.copies);
         self.clock_steps = self.clock_steps.saturating_add(other.clock_steps);
         self.files = self.files.saturating_add(other.files);
         self.incomplete_files = self.incomplete_files.saturating_add(other.incomplete_files);

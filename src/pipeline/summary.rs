@@ -39,6 +39,7 @@ struct Packets {
     parsed: u64,
     unparsed: Named,
     bytes: u64,
+    copies: u64,
     late: u64,
 }
 
@@ -90,8 +91,17 @@ impl Summary {
     /// The summary of these counts; `labels` are the model's.
     #[must_use]
     pub fn new(totals: &Totals, verdicts: &Verdicts, labels: &[String], alerts: &AlertCounts) -> Self {
-        let Totals { packets, flows, active, clock_steps, files, incomplete_files, dropped_kernel, dropped_interface } =
-            *totals;
+        let Totals {
+            packets,
+            copies,
+            flows,
+            active,
+            clock_steps,
+            files,
+            incomplete_files,
+            dropped_kernel,
+            dropped_interface,
+        } = *totals;
         let PacketCounters { received, parsed, unparsed, bytes } = packets;
         let TableCounters { created, ended, early, late_packets } = flows;
         Self {
@@ -100,6 +110,7 @@ impl Summary {
                 parsed,
                 unparsed: Named::new(Unparsed::ALL.map(Unparsed::name), &unparsed),
                 bytes,
+                copies,
                 late: late_packets,
             },
             flows: Flows {
@@ -184,6 +195,7 @@ impl Summary {
         let mut received = format!("{} received, {rate:.0} a second", packets.received);
         for (name, count) in [
             ("not read", packets.unparsed.sum()),
+            ("copies of others", packets.copies),
             ("late", packets.late),
             ("dropped", capture.dropped_kernel + capture.dropped_interface),
         ] {

@@ -56,6 +56,10 @@ pub struct Metrics {
     kubernetes_synced: GaugeVec,
     /// Bytes on the wire of the packets received.
     pub bytes_received: IntCounter,
+    /// Copies of packets.
+    pub packets_copies: IntCounter,
+    /// Packets that gave way to others before copies of them had come.
+    pub packets_forgotten: IntCounter,
     /// Packets of flows that had closed already.
     pub packets_late: IntCounter,
     /// Flows in the tables now.
@@ -151,12 +155,14 @@ impl Metrics {
             packets_received: r.counters("packets_received_total", &["interface"], "Packets received, by configured interface name or pattern.")?,
             packets_dropped: r.counters("packets_dropped_total", &["interface", "reason"], "Packets dropped before they were read: `kernel` because the capture ring was full, `interface` by the device or its driver.")?,
             packets_unparsed: r.counters("packets_unparsed_total", &["reason"], "Packets received that could not be read as IP packets.")?,
+            packets_copies: r.counter("packets_copies_total", "Packets that were captured at a second place: the same one as on another interface. They are counted as received there, and in no flow.")?,
+            packets_forgotten: r.counter("packets_copies_forgotten_total", "Packets forgotten for others while copies of them could still come; such a copy counts as a packet.")?,
             packets_late: r.counter("packets_late_total", "Packets of flows that had closed already; they open no flow.")?,
             bytes_received: r.counter("bytes_received_total", "Bytes on the wire of the packets received.")?,
             last_packet: r.real_gauges("last_packet_timestamp_seconds", &["interface"], "Capture time of the last packet, Unix time.")?,
             interface_up: r.gauges("interface_up", &["interface"], "Whether the interface is being read: 1 or 0.")?,
             interface_reopens: r.counters("interface_reopens_total", &["interface"], "Times that an interface was opened again after it had gone.")?,
-            duplicates_possible: r.gauges("interface_duplicates_possible", &["interface"], "1 if a packet may be captured more than once there, as on `any`, where it passes several devices.")?,
+            duplicates_possible: r.gauges("interface_duplicates_possible", &["interface"], "1 if a packet may be captured more than once there, as on `any`, where it passes several devices. With `capture.deduplicate` it is one packet all the same.")?,
             flows_active: r.gauge("flows_active", "Flows in the tables.")?,
             flows_created: r.counter("flows_created_total", "Flows begun; each part of a flow that the active timeout cuts counts.")?,
             flows_ended: r.counters("flows_ended_total", &["reason"], "Flows ended, by the reasons of IPFIX information element 136.")?,

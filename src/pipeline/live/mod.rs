@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::bounded;
 
 use self::judge::Judging;
-use self::reader::Feed;
+use self::reader::{Feed, Wire};
 pub use self::readers::Lookout;
 use self::readers::Readers;
 use self::worker::{Dispatch, FlowWorker};
@@ -37,6 +37,7 @@ use crate::capture::{LiveCapture, LiveError};
 use crate::features::Profile;
 use crate::flow::FlowPolicy;
 use crate::model::Model;
+use crate::packet::Fingerprints;
 use crate::sink::LineSink;
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 use crate::time::Micros;
@@ -53,6 +54,8 @@ pub struct Live<'m> {
     pub max_flows: usize,
     /// Flow workers, at least 1. On a single interface each has a capture of its own.
     pub workers: usize,
+    /// Whether a packet may be captured at several places, and is to count once.
+    pub deduplicate: bool,
     /// Keys the tables' hash; random, so that nobody outside can choose colliding flows.
     pub seed: u64,
     /// Gives the verdicts.
@@ -145,7 +148,7 @@ impl Live<'_> {
     /// Runs until the stop is requested, or capture fails for good.
     #[must_use]
     pub fn run(self) -> LiveEnd {
-        let Self { interfaces, policy, max_flows, workers, seed, telemetry, stop, lookout, .. } = &self;
+        let Self { interfaces, policy, max_flows, workers, deduplicate, seed, telemetry, stop, lookout, .. } = &self;
         let names = InterfaceNames::default();
         let (events_in, events) = events::queue(EVENT_BATCHES);
         let workers = (*workers).max(1);
@@ -153,13 +156,16 @@ impl Live<'_> {
         let share = max_flows.div_ceil(workers);
         let flow_workers: Vec<FlowWorker> = (0..workers as u64)
             .map(|n| FlowWorker::new(policy, share, seed.wrapping_add(n), events_in.clone(), telemetry))
+            .map(|worker| if *deduplicate { worker.without_copies() } else { worker })
             .collect();
         drop(events_in);
+        let fingerprints = deduplicate.then(|| Fingerprints::new(*seed));
         let (profile, seed, telemetry, stop) = (self.profile, *seed, telemetry.clone(), stop.clone());
         let Self { interfaces, model, alert_policy, alerting, flow_log, lookout, .. } = self;
 
         thread::scope(|scope| {
-            let mut readers = Readers::new(scope, profile, names.clone(), model.labels().len(), &telemetry, &stop);
+            let wire = Wire { profile, fingerprints };
+            let mut readers = Readers::new(scope, wire, names.clone(), model.labels().len(), &telemetry, &stop);
             let mut working = Vec::new();
             let judging =
                 |names| Judging::new(model, profile, alert_policy, alerting, flow_log, names, &telemetry, stop.clone());

@@ -8,7 +8,7 @@ use super::worker::{Dispatch, FlowWorker, PUBLISH_MILLIS};
 use super::{Stop, Telemetry};
 use crate::capture::{CaptureStats, LiveCapture, LiveError, PacketSource, Progress};
 use crate::features::Profile;
-use crate::packet::{Dissector, Frame, PacketMeta, Unparsed};
+use crate::packet::{Dissector, Fingerprints, Frame, ObservationPoint, Observed, PacketMeta, Unparsed, device};
 use crate::pipeline::counters::{PacketCounters, Totals, Verdicts};
 use crate::telemetry::{Heartbeat, InterfaceMetrics};
 use crate::time::Micros;
@@ -19,8 +19,7 @@ pub(super) struct Reader {
     place: Place,
     /// Whether the interface was open when that was last told.
     sees: bool,
-    dissector: Dissector,
-    counters: PacketCounters,
+    sifter: Sifter,
     last_packet: Option<Micros>,
     sight: Arc<Sight>,
     telemetry: Telemetry,
@@ -29,6 +28,23 @@ pub(super) struct Reader {
     published: (PacketCounters, CaptureStats, Option<Micros>),
     stop: Stop,
     retired: Retired,
+}
+
+/// How frames are read.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    pub(super) profile: Profile,
+    /// By which packets are recognised, where one may be captured at several places.
+    pub(super) fingerprints: Option<Fingerprints>,
+}
+
+/// Makes packets of frames, and counts both.
+struct Sifter {
+    dissector: Dissector,
+    fingerprints: Option<Fingerprints>,
+    /// The number of the interface.
+    interface: u16,
+    counters: PacketCounters,
 }
 
 /// Says to one reader that its interface is wanted no more.
@@ -70,7 +86,7 @@ impl Reader {
     pub(super) fn new(
         capture: LiveCapture,
         place: Place,
-        profile: Profile,
+        wire: Wire,
         sight: Arc<Sight>,
         telemetry: Telemetry,
         stop: Stop,
@@ -88,12 +104,17 @@ impl Reader {
         if place.member == 0 {
             metrics.up.add(i64::from(sees));
         }
+        let sifter = Sifter {
+            dissector: Dissector::new(wire.profile.reading()),
+            fingerprints: wire.fingerprints,
+            interface: place.interface,
+            counters: PacketCounters::default(),
+        };
         Self {
             capture,
             place,
             sees,
-            dissector: Dissector::new(profile.reading()),
-            counters: PacketCounters::default(),
+            sifter,
             last_packet: None,
             sight,
             telemetry,
@@ -131,7 +152,7 @@ impl Reader {
         self.leave();
         let (mut totals, unjudged) = feed.finish();
         let stats = self.publish();
-        totals.packets = self.counters;
+        totals.packets = self.sifter.counters;
         totals.dropped_kernel = stats.dropped_kernel;
         totals.dropped_interface = stats.dropped_interface;
         Read { totals, unjudged, failure, capture: self.capture }
@@ -139,11 +160,11 @@ impl Reader {
 
     /// Takes what there is, waiting at most the block timeout. A lost interface is no failure: it may come back.
     fn read(&mut self, feed: &mut Feed) -> Result<Progress, LiveError> {
-        let Self { capture, place, dissector, counters, last_packet, .. } = self;
+        let Self { capture, sifter, last_packet, .. } = self;
         let progress = capture.read(PACKETS, |frame| {
-            if let Some(packet) = count(counters, dissector, &frame, place.interface) {
-                *last_packet = Some(packet.time);
-                feed.packet(&packet);
+            if let Some(observed) = sifter.packet(&frame) {
+                *last_packet = Some(observed.packet.time);
+                feed.packet(&observed);
             }
         });
         match progress {
@@ -205,7 +226,7 @@ impl Reader {
     }
 
     fn publish(&mut self) -> CaptureStats {
-        let (stats, counters) = (self.capture.stats(), self.counters);
+        let (stats, counters) = (self.capture.stats(), self.sifter.counters);
         let (before, stats_before, last_before) =
             std::mem::replace(&mut self.published, (counters, stats, self.last_packet));
         let metrics = &self.metrics;
@@ -227,6 +248,30 @@ impl Reader {
     }
 }
 
+impl Sifter {
+    /// Counts a frame, and makes a packet of it if it is one.
+    fn packet(&mut self, frame: &Frame<'_>) -> Option<Observed> {
+        let Self { dissector, fingerprints, interface, counters } = self;
+        counters.received = counters.received.saturating_add(1);
+        counters.bytes = counters.bytes.saturating_add(frame.wire_len.into());
+        match dissector.dissect(frame) {
+            Ok(packet) => {
+                counters.parsed = counters.parsed.saturating_add(1);
+                let packet = PacketMeta { interface: *interface, ..packet };
+                let Some(fingerprints) = fingerprints else {
+                    return Some(Observed { packet, fingerprint: 0, point: ObservationPoint::default() });
+                };
+                let fingerprint = fingerprints.of(frame).unwrap_or_default();
+                Some(Observed { packet, fingerprint, point: ObservationPoint::new(*interface, device(frame)) })
+            }
+            Err(reason) => {
+                counters.count_unparsed(reason);
+                None
+            }
+        }
+    }
+}
+
 impl Retired {
     pub(super) fn tell(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -238,10 +283,10 @@ impl Retired {
 }
 
 impl Feed {
-    fn packet(&mut self, packet: &PacketMeta) {
+    fn packet(&mut self, observed: &Observed) {
         match self {
-            Self::Own(worker) => worker.packet(packet),
-            Self::Workers(dispatch) => dispatch.packet(packet),
+            Self::Own(worker) => worker.packet(observed),
+            Self::Workers(dispatch) => dispatch.packet(observed),
         }
     }
 
@@ -273,27 +318,6 @@ impl Feed {
                 dispatch.hand_on();
                 (Totals::default(), Verdicts::default())
             }
-        }
-    }
-}
-
-/// Counts a frame, and makes a packet of it if it is one.
-fn count(
-    counters: &mut PacketCounters,
-    dissector: &mut Dissector,
-    frame: &Frame<'_>,
-    number: u16,
-) -> Option<PacketMeta> {
-    counters.received = counters.received.saturating_add(1);
-    counters.bytes = counters.bytes.saturating_add(frame.wire_len.into());
-    match dissector.dissect(frame) {
-        Ok(packet) => {
-            counters.parsed = counters.parsed.saturating_add(1);
-            Some(PacketMeta { interface: number, ..packet })
-        }
-        Err(reason) => {
-            counters.count_unparsed(reason);
-            None
         }
     }
 }

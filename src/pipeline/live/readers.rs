@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use super::reader::{Feed, Place, Read, Reader, Retired};
+use super::reader::{Feed, Place, Read, Reader, Retired, Wire};
 use super::sight::Sight;
 use super::{LiveInterface, Stop, Telemetry, WAIT};
 use crate::capture::{Chosen, LiveCapture, LiveError, Selection};
-use crate::features::Profile;
 use crate::pipeline::counters::{Totals, Verdicts};
 use crate::pipeline::interface_names::InterfaceNames;
 
@@ -27,7 +26,7 @@ pub trait Lookout: Send {
 /// All readers, and the books of those that have ended.
 pub(super) struct Readers<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    profile: Profile,
+    wire: Wire,
     names: InterfaceNames,
     sight: Arc<Sight>,
     telemetry: Telemetry,
@@ -48,7 +47,7 @@ struct Running<'scope> {
 impl<'scope, 'env> Readers<'scope, 'env> {
     pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
-        profile: Profile,
+        wire: Wire,
         names: InterfaceNames,
         labels: usize,
         telemetry: &Telemetry,
@@ -56,7 +55,7 @@ impl<'scope, 'env> Readers<'scope, 'env> {
     ) -> Self {
         Self {
             scope,
-            profile,
+            wire,
             names,
             sight: Arc::new(Sight::new(&telemetry.readiness)),
             telemetry: telemetry.clone(),
@@ -80,7 +79,7 @@ impl<'scope, 'env> Readers<'scope, 'env> {
             let reader = Reader::new(
                 capture,
                 place,
-                self.profile,
+                self.wire.clone(),
                 Arc::clone(&self.sight),
                 self.telemetry.clone(),
                 self.stop.clone(),

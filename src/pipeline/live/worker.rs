@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use super::events::{EVENTS, EventsIn, Told};
 use super::{QUIET_LAG, Telemetry, WAIT, wall_clock};
 use crate::flow::{ClockReading, EndReason, FlowHasher, FlowPolicy, FlowTable, PacketClock, Sighting, TableCounters};
-use crate::packet::PacketMeta;
+use crate::packet::{Copies, Observed};
 use crate::pipeline::counters::{Totals, Unclassified, Verdicts};
 use crate::telemetry::{Clock, Heartbeat, Metrics, QueueMetrics};
 use crate::time::Micros;
@@ -18,6 +18,10 @@ pub(super) struct FlowWorker {
     hasher: FlowHasher,
     clock: PacketClock,
     clock_steps: u64,
+    /// Where a packet may be captured at several places.
+    copies: Option<Copies>,
+    /// Packets that were copies of others.
+    copied: u64,
     /// Packets that are not booked yet.
     sightings: Vec<Sighting>,
     batch: Vec<Told>,
@@ -28,7 +32,17 @@ pub(super) struct FlowWorker {
     unjudged: Verdicts,
     metrics: Arc<Metrics>,
     events_dropped: QueueMetrics,
-    published: (TableCounters, i64, u64),
+    published: Published,
+}
+
+/// What the shared metrics have been told.
+#[derive(Clone, Copy, Default)]
+struct Published {
+    table: TableCounters,
+    active: i64,
+    dropped: u64,
+    copied: u64,
+    forgotten: u64,
 }
 
 impl FlowWorker {
@@ -46,6 +60,8 @@ impl FlowWorker {
             sightings: Vec::with_capacity(PACKETS),
             clock: PacketClock::new(policy),
             clock_steps: 0,
+            copies: None,
+            copied: 0,
             batch: events.batch(),
             events,
             waiting_since: None,
@@ -53,12 +69,22 @@ impl FlowWorker {
             unjudged: Verdicts::default(),
             metrics: Arc::clone(metrics),
             events_dropped: metrics.queue("events"),
-            published: (TableCounters::default(), 0, 0),
+            published: Published::default(),
         }
     }
 
+    /// Counts a packet once that is captured at several places.
+    pub(super) fn without_copies(self) -> Self {
+        Self { copies: Some(Copies::new()), ..self }
+    }
+
     /// Takes one packet. It is booked together with others, at the latest by [`FlowWorker::hand_on`].
-    pub(super) fn packet(&mut self, packet: &PacketMeta) {
+    pub(super) fn packet(&mut self, observed: &Observed) {
+        if self.copies.as_mut().is_some_and(|copies| copies.is_copy(observed)) {
+            self.copied = self.copied.saturating_add(1);
+            return;
+        }
+        let packet = &observed.packet;
         let clock = match self.clock.observe(packet.time) {
             ClockReading::At(now) => now,
             ClockReading::SteppedBack { before, now } => {
@@ -136,29 +162,35 @@ impl FlowWorker {
 
     /// Brings the shared metrics up to date.
     pub(super) fn publish(&mut self) {
-        let (counters, active) = (*self.table.counters(), i64::try_from(self.table.active()).unwrap_or(i64::MAX));
-        let dropped = self.unjudged.unclassified.iter().sum();
-        let (before, active_before, dropped_before) =
-            std::mem::replace(&mut self.published, (counters, active, dropped));
+        let now = Published {
+            table: *self.table.counters(),
+            active: i64::try_from(self.table.active()).unwrap_or(i64::MAX),
+            dropped: self.unjudged.unclassified.iter().sum(),
+            copied: self.copied,
+            forgotten: self.copies.as_ref().map_or(0, Copies::forgotten),
+        };
+        let before = std::mem::replace(&mut self.published, now);
         let metrics = &self.metrics;
-        metrics.flows_created.inc_by(counters.created - before.created);
-        metrics.flows_early.inc_by(counters.early - before.early);
-        metrics.packets_late.inc_by(counters.late_packets - before.late_packets);
-        metrics.flows_active.add(active - active_before);
-        for ((reason, now), before) in EndReason::ALL.into_iter().zip(counters.ended).zip(before.ended) {
-            if now > before {
-                metrics.ended(reason).inc_by(now - before);
+        metrics.packets_copies.inc_by(now.copied - before.copied);
+        metrics.packets_forgotten.inc_by(now.forgotten - before.forgotten);
+        metrics.flows_created.inc_by(now.table.created - before.table.created);
+        metrics.flows_early.inc_by(now.table.early - before.table.early);
+        metrics.packets_late.inc_by(now.table.late_packets - before.table.late_packets);
+        metrics.flows_active.add(now.active - before.active);
+        for ((reason, ended), ended_before) in EndReason::ALL.into_iter().zip(now.table.ended).zip(before.table.ended) {
+            if ended > ended_before {
+                metrics.ended(reason).inc_by(ended - ended_before);
             }
         }
-        if dropped > dropped_before {
-            metrics.unclassified(Unclassified::QueueFull.name()).inc_by(dropped - dropped_before);
+        if now.dropped > before.dropped {
+            metrics.unclassified(Unclassified::QueueFull.name()).inc_by(now.dropped - before.dropped);
         }
     }
 
     /// Works off a queue of packets until its senders are gone.
     pub(super) fn work_off(
         mut self,
-        packets: &Receiver<Vec<PacketMeta>>,
+        packets: &Receiver<Vec<Observed>>,
         heartbeat: &Heartbeat,
         clock: Clock,
         queue: &QueueMetrics,
@@ -168,7 +200,7 @@ impl FlowWorker {
         loop {
             match packets.recv_timeout(WAIT) {
                 Ok(batch) => {
-                    batch.iter().for_each(|packet| self.packet(packet));
+                    batch.iter().for_each(|observed| self.packet(observed));
                     self.hand_on();
                 }
                 Err(RecvTimeoutError::Timeout) => self.quiet(),
@@ -201,7 +233,7 @@ impl FlowWorker {
             self.leave_unjudged(&lost.into_inner());
         }
         self.publish();
-        let mut totals = Totals { clock_steps: self.clock_steps, ..Totals::default() };
+        let mut totals = Totals { clock_steps: self.clock_steps, copies: self.copied, ..Totals::default() };
         totals.add_table(self.table.counters(), self.table.active() as u64);
         (totals, self.unjudged)
     }
@@ -217,21 +249,21 @@ impl FlowWorker {
 
 /// Sends packets to the workers that keep their flows.
 pub(super) struct Dispatch {
-    workers: Vec<Sender<Vec<PacketMeta>>>,
-    batches: Vec<Vec<PacketMeta>>,
+    workers: Vec<Sender<Vec<Observed>>>,
+    batches: Vec<Vec<Observed>>,
     hasher: FlowHasher,
 }
 
 impl Dispatch {
-    pub(super) fn new(workers: Vec<Sender<Vec<PacketMeta>>>, seed: u64) -> Self {
+    pub(super) fn new(workers: Vec<Sender<Vec<Observed>>>, seed: u64) -> Self {
         let batches = workers.iter().map(|_| Vec::new()).collect();
         Self { workers, batches, hasher: FlowHasher::with_seed(seed) }
     }
 
-    pub(super) fn packet(&mut self, packet: &PacketMeta) {
-        let worker = self.hasher.of(packet).shard(self.workers.len());
+    pub(super) fn packet(&mut self, observed: &Observed) {
+        let worker = self.hasher.of(&observed.packet).shard(self.workers.len());
         if let Some(batch) = self.batches.get_mut(worker) {
-            batch.push(*packet);
+            batch.push(*observed);
         }
     }
 
