@@ -11,7 +11,7 @@ use flowshrike::capture::{CaptureFile, PacketSource, Progress};
 use flowshrike::features::{self, Profile, csv};
 use flowshrike::flow::{ClockReading, EndReason, FlowEvent, FlowRecord, FlowTable, PacketClock};
 use flowshrike::model::Model;
-use flowshrike::packet::{Dissector, Frame, LinkType, PacketMeta};
+use flowshrike::packet::{Dissector, Frame, LinkType, PacketMeta, Tunnels};
 use flowshrike::pipeline::{Detector, Offline};
 use flowshrike::time::Micros;
 
@@ -93,6 +93,7 @@ fn replay_whole(bencher: Bencher<'_, '_>, input: &str) {
         workers: 1,
         max_flows: 1_000_000,
         batch: 1024,
+        tunnels: Tunnels::default(),
     };
     bencher.counter(ItemsCount::new(frames(input).len())).bench_local(|| {
         let mut stages = vec![Verdicts(Detector::new(&model, Profile::Standard))];

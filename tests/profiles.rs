@@ -9,6 +9,7 @@ use flowshrike::capture::CaptureFile;
 use flowshrike::features::Profile;
 use flowshrike::flow::{FiveTuple, FlowRecord};
 use flowshrike::model::{Model, Verdict};
+use flowshrike::packet::Tunnels;
 use flowshrike::pipeline::{Detector, Offline, Stage};
 use flowshrike::time::Micros;
 use util::skip::skipped;
@@ -38,7 +39,14 @@ impl Stage for Judge<'_> {
 }
 
 fn verdicts(model: &Model, profile: Profile, capture: &Path) -> HashMap<Same, Verdict> {
-    let offline = Offline { profile, policy: profile.flow_policy(), workers: 1, max_flows: 1_000_000, batch: 1024 };
+    let offline = Offline {
+        profile,
+        policy: profile.flow_policy(),
+        workers: 1,
+        max_flows: 1_000_000,
+        batch: 1024,
+        tunnels: Tunnels::default(),
+    };
     let mut stages = vec![Judge { detector: Detector::new(model, profile) }];
     let mut found = HashMap::new();
     let file = CaptureFile::open(capture).expect("a capture");

@@ -3,7 +3,9 @@
 
 #![no_main]
 
-use flowshrike::packet::{Dissector, Frame, LinkType, PacketMeta, Reading, TcpFlags, protocol};
+use flowshrike::packet::{
+    Dissector, Fingerprints, Frame, LinkType, MAX_TUNNEL_DEPTH, PacketMeta, Reading, TcpFlags, Tunnel, Tunnels, protocol,
+};
 use flowshrike::time::Micros;
 use libfuzzer_sys::fuzz_target;
 
@@ -24,6 +26,15 @@ fuzz_target!(|input: &[u8]| {
             check(&packet, &frame, reading);
         }
         assert_eq!(first, Dissector::new(reading).dissect(&frame), "a fresh dissector reads the same frame alike");
+        // Whatever a tunnel seems to carry: a packet inside, or the one around it, but never nothing where there was something.
+        let every = Tunnels::new(&Tunnel::ALL, MAX_TUNNEL_DEPTH);
+        let through = Dissector::new(reading).through(every).dissect_innermost(&frame);
+        assert_eq!(through.is_ok(), first.is_ok());
+        if let Ok((packet, innermost)) = through {
+            check(&packet, &innermost, reading);
+            assert!(innermost.data.len() <= frame.data.len() && innermost.wire_len <= frame.wire_len.max(captured));
+            let _ = Fingerprints::new(1).of(&innermost);
+        }
     }
 });
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
 use crate::features::Profile;
 use crate::flow::{FlowPolicy, Lifecycle};
-use crate::packet::Frame;
+use crate::packet::{Frame, MAX_TUNNEL_DEPTH, TUNNEL_DEPTH, Tunnel, Tunnels};
 use crate::pipeline::{Merged, Offline, OfflineError, Order, Stage, Totals, limits};
 use crate::time::Micros;
 
@@ -49,6 +49,16 @@ pub(super) struct Inputs {
     /// Cut a flow this many seconds after its first packet [default: 120]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     active_timeout: Option<u32>,
+
+    /// Read what tunnels carry in place of their own packets (standard profile): vxlan, geneve, ipip, gre; several with commas
+    #[arg(long, value_name = "TUNNEL", value_delimiter = ',')]
+    decapsulate: Vec<Tunnel>,
+
+    /// How many tunnels within each other are taken off at most
+    /// [default: 2]
+    #[arg(long, value_name = "N", requires = "decapsulate",
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_TUNNEL_DEPTH)))]
+    decapsulate_depth: Option<u8>,
 
     /// Packets read at a time; the output is the same for any number
     #[arg(long, default_value_t = 1024, value_name = "N", hide = true,
@@ -181,6 +191,7 @@ pub(super) struct Defaults {
     pub(super) policy: FlowPolicy,
     pub(super) max_flows: usize,
     pub(super) workers: usize,
+    pub(super) tunnels: Tunnels,
 }
 
 impl Defaults {
@@ -190,7 +201,7 @@ impl Defaults {
         if let Lifecycle::Timed { early_verdict, .. } = &mut policy.lifecycle {
             *early_verdict = None;
         }
-        Self { policy, max_flows: limits::default_max_flows(profile), workers: 1 }
+        Self { policy, max_flows: limits::default_max_flows(profile), workers: 1, tunnels: Tunnels::default() }
     }
 }
 
@@ -209,6 +220,7 @@ impl Inputs {
             Self { max_flows: Some(_), .. } => Some("--max-flows"),
             Self { idle_timeout: Some(_), .. } => Some("--idle-timeout"),
             Self { active_timeout: Some(_), .. } => Some("--active-timeout"),
+            Self { decapsulate, .. } if !decapsulate.is_empty() => Some("--decapsulate"),
             _ => None,
         }
     }
@@ -218,7 +230,7 @@ impl Inputs {
         if self.files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
             bail!(Usage("standard input (`-`) can be read only once".to_owned()));
         }
-        let Defaults { mut policy, max_flows, workers } = defaults;
+        let Defaults { mut policy, max_flows, workers, tunnels } = defaults;
         match (&mut policy.lifecycle, self.idle_timeout) {
             (Lifecycle::Timed { idle_timeout, .. }, Some(seconds)) => *idle_timeout = Micros::from_secs(seconds.into()),
             (Lifecycle::Reference, Some(_)) => {
@@ -237,12 +249,20 @@ impl Inputs {
             Some(seconds) => policy.active_timeout = Micros::from_secs(seconds.into()),
             None => {}
         }
+        if profile == Profile::Cic && !self.decapsulate.is_empty() {
+            bail!(Usage("--decapsulate has no meaning with `--profile cic`: the reference knows no tunnels".to_owned()))
+        }
         let offline = Offline {
             profile,
             policy,
             workers: self.workers.map_or(workers, usize::from),
             max_flows: self.max_flows.map_or(max_flows, |n| n as usize),
             batch: self.batch as usize,
+            tunnels: if self.decapsulate.is_empty() {
+                tunnels
+            } else {
+                Tunnels::new(&self.decapsulate, self.decapsulate_depth.unwrap_or(TUNNEL_DEPTH))
+            },
         };
         Ok(Plan { inputs: self, offline })
     }

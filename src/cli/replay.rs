@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Configuration file of the daemon (YAML): its `flow`, `model` and `alert` sections count here too, but not
+    /// Configuration file of the daemon (YAML): its `flow`, `model` and `alert` sections count here too, and which tunnels are looked into, but not
     /// where alerts go
     #[arg(long, value_name = "FILE", env = "FLOWSHRIKE_CONFIG")]
     config: Option<PathBuf>,
@@ -84,8 +84,12 @@ impl Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let profile = Profile::Standard;
     let config = args.load()?;
-    let defaults =
-        Defaults { policy: flow_policy(&config), max_flows: max_flows(&config, profile), workers: config.flow.workers };
+    let defaults = Defaults {
+        policy: flow_policy(&config),
+        max_flows: max_flows(&config, profile),
+        workers: config.flow.workers,
+        tunnels: config.capture.tunnels,
+    };
     for output in [&args.output, &args.summary, &args.flows] {
         args.inputs.spare(output.as_deref())?;
     }

@@ -21,6 +21,7 @@ use crate::capture::{
 use crate::config::{AlertOutput, Config, Override};
 use crate::features::Profile;
 use crate::model::Model;
+use crate::packet::least_snaplen;
 use crate::pipeline::{
     Alerting, Live, LiveEnd, LiveInterface, Lookout, Stop, Summary, Telemetry, identity_of, policy_of,
 };
@@ -90,6 +91,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE")]
     buffer: Option<String>,
 
+    /// Read what tunnels carry in place of their own packets: vxlan, geneve, ipip, gre; several with commas [default: none]
+    #[arg(long, value_name = "TUNNEL")]
+    decapsulate: Vec<String>,
+
     /// Also take packets that are not addressed to the interface
     #[arg(long)]
     promiscuous: bool,
@@ -154,6 +159,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         profile,
         max_flows,
         workers: config.flow.workers,
+        tunnels: config.capture.tunnels,
         deduplicate,
         seed,
         alerting: Alerting::new(&model, policy.clone(), alert_limits(&config), sink)
@@ -188,6 +194,9 @@ impl Args {
         }
         for name in &self.exclude {
             set("capture.exclude", "--exclude", Some(name.clone()));
+        }
+        for tunnel in self.decapsulate.iter().flat_map(|tunnels| tunnels.split(',')) {
+            set("capture.decapsulate", "--decapsulate", Some(tunnel.trim().to_owned()));
         }
         set("capture.filter", "--filter", self.filter.clone());
         set("capture.snaplen", "--snaplen", self.snaplen.clone());
@@ -227,7 +236,9 @@ fn open(config: &Config, seed: u64, opener: Opener) -> anyhow::Result<Opened> {
     for warning in &warnings {
         tracing::warn!(code = warning.code(), "{warning}");
     }
-    let members = if settled && chosen.len() == 1 { config.flow.workers } else { 1 };
+    // The kernel shares packets out by the outer addresses, and flows are those of the inner ones.
+    let by_kernel = settled && chosen.len() == 1 && config.capture.tunnels.depth() == 0;
+    let members = if by_kernel { config.flow.workers } else { 1 };
     let shows_copies = warnings.iter().any(|warning| warning.shows_copies());
     let opened = chosen
         .into_iter()
@@ -280,7 +291,7 @@ fn settings(config: &Config, name: String, promiscuous: bool) -> LiveSettings {
     let capture = &config.capture;
     let timeout = u64::try_from(capture.block_timeout.0).unwrap_or_default();
     LiveSettings {
-        snaplen: capture.snaplen,
+        snaplen: capture.snaplen.max(least_snaplen(capture.tunnels.depth())),
         buffer_bytes: u32::try_from(capture.buffer).unwrap_or(u32::MAX),
         block_timeout: Duration::from_micros(timeout),
         promiscuous: promiscuous || capture.promiscuous,

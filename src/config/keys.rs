@@ -1,5 +1,6 @@
 //! The table of keys: the one place that knows their names, forms, ranges, defaults and meanings.
 
+use crate::packet::MAX_TUNNEL_DEPTH;
 use crate::time::Micros;
 
 /// One key of the configuration.
@@ -150,6 +151,19 @@ pub static KEYS: &[Key] = &[
         form: Form::Duration { min: Micros::from_millis(1), max: Micros::from_millis(50), or: None },
         default: "50ms",
         about: "How long the kernel may gather packets before it hands them on. Shorter is sooner and costs wake-ups.",
+    },
+    Key {
+        path: "capture.decapsulate",
+        form: Form::List,
+        default: "",
+        about: "Tunnels whose packets are read for what they carry: `vxlan`, `geneve`, `ipip`, `gre`. None by default: where the overlay's own device is \
+                read, there is nothing to take off.",
+    },
+    Key {
+        path: "capture.decapsulate_depth",
+        form: Form::Integer { min: 1, max: MAX_TUNNEL_DEPTH as u64, or: None },
+        default: "2",
+        about: "How many tunnels within each other are taken off at most.",
     },
     Key {
         path: "capture.deduplicate",

@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::units;
 use super::written::{Override, Value, Written};
 use crate::alert::NovelMode;
+use crate::packet::{Tunnel, Tunnels, UnknownTunnel};
 use crate::privilege::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 use crate::time::Micros;
@@ -57,6 +58,8 @@ pub struct CaptureConfig {
     pub promiscuous: bool,
     /// Longest time that the kernel gathers packets.
     pub block_timeout: Micros,
+    /// Tunnels that are looked into.
+    pub tunnels: Tunnels,
     /// Whether copies of a packet are told from it.
     pub deduplicate: bool,
 }
@@ -191,6 +194,7 @@ impl Config {
                 snaplen: of("capture.snaplen")?.number()?,
                 promiscuous: of("capture.promiscuous")?.switch()?,
                 block_timeout: of("capture.block_timeout")?.duration()?,
+                tunnels: tunnels(written)?,
                 deduplicate: of("capture.deduplicate")?.switch()?,
             },
             flow: flow(written)?,
@@ -220,6 +224,14 @@ impl Config {
             settings: KEYS.iter().map(|key| Setting::of(key, written)).collect(),
         })
     }
+}
+
+/// The tunnels of the `capture` section, by their names.
+fn tunnels(written: &Written) -> Result<Tunnels, ConfigError> {
+    let wanted = Reader::new(written, "capture.decapsulate")?;
+    let named = |word: &String| word.parse().map_err(|error: UnknownTunnel| wanted.wrong(error.to_string()));
+    let named: Vec<Tunnel> = wanted.list()?.iter().map(named).collect::<Result<_, _>>()?;
+    Ok(Tunnels::new(&named, Reader::new(written, "capture.decapsulate_depth")?.number()?))
 }
 
 /// The `flow` section, whose early verdict must come before the cut.
@@ -306,6 +318,7 @@ impl Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::TUNNEL_DEPTH;
 
     fn load(yaml: &str, variables: &[(&str, &str)], overrides: &[Override]) -> Result<Config, String> {
         let mut written = Written::default();
@@ -333,6 +346,7 @@ mod tests {
             snaplen: 256,
             promiscuous: false,
             block_timeout: Micros::from_millis(50),
+            tunnels: Tunnels::new(&[], TUNNEL_DEPTH),
             deduplicate: true,
         };
         assert_eq!(config.capture, expected);
@@ -380,6 +394,8 @@ capture:
   snaplen: 1_500
   promiscuous: true
   block_timeout: 20ms
+  decapsulate: [vxlan, gre]
+  decapsulate_depth: 3
   deduplicate: false
 flow:
   max_flows: 1000

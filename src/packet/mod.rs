@@ -20,12 +20,14 @@ pub mod icmp;
 mod link;
 mod reference;
 mod standard;
+mod tunnel;
 
 pub use address::Address;
 pub use copies::{Copies, ObservationPoint, Observed};
 pub use dissector::{Dissector, Reading};
 pub use fingerprint::{Fingerprints, device};
 pub use link::LinkType;
+pub use tunnel::{MAX_TUNNEL_DEPTH, TUNNEL_DEPTH, Tunnel, Tunnels, UnknownTunnel, least_snaplen};
 
 use crate::time::Micros;
 
@@ -114,6 +116,10 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// IPv6 in IP.
+    pub const IPV6: u8 = 41;
+    /// Generic routing encapsulation.
+    pub const GRE: u8 = 47;
     /// ICMP for IPv6.
     pub const ICMPV6: u8 = 58;
     /// L2TP version 3 over IP.

@@ -10,15 +10,17 @@ use super::bytes::{array, be16, be32, byte};
 use super::fragments::Fragment;
 use super::{Address, Frame, LinkType, PacketMeta, TcpFlags, Unparsed, icmp, protocol};
 
-/// One packet, and how it belongs to a fragmented datagram.
+/// One packet, how it belongs to a fragmented datagram, and what lies behind its IP header: as captured, and how much on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Read {
+pub(super) struct Read<'a> {
     pub packet: PacketMeta,
     pub fragment: Fragment,
+    pub behind: &'a [u8],
+    pub on_wire: u32,
 }
 
 /// Reads one frame: link layer, then IP.
-pub(super) fn read(frame: &Frame<'_>) -> Result<Read, Unparsed> {
+pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Read<'a>, Unparsed> {
     let (network, offset) = network(frame)?;
     let data = frame.data.get(offset..).unwrap_or_default();
     // A file may claim fewer bytes on the wire than it holds.
@@ -280,7 +282,7 @@ fn offset_in(outer: &[u8], inner: &[u8]) -> u32 {
 }
 
 /// Reads the transport header; a later fragment has none of its own.
-fn transport(frame: &Frame<'_>, ip: &Ip<'_>) -> Result<Read, Unparsed> {
+fn transport<'a>(frame: &Frame<'_>, ip: &Ip<'a>) -> Result<Read<'a>, Unparsed> {
     let mut packet = PacketMeta {
         src: ip.src,
         dst: ip.dst,
@@ -309,7 +311,7 @@ fn transport(frame: &Frame<'_>, ip: &Ip<'_>) -> Result<Read, Unparsed> {
         };
         read.ok_or(Unparsed::TransportHeader)?;
     }
-    Ok(Read { packet, fragment: ip.fragment })
+    Ok(Read { packet, fragment: ip.fragment, behind: ip.payload, on_wire: ip.payload_len })
 }
 
 fn tcp(packet: &mut PacketMeta, ip: &Ip<'_>) -> Option<()> {

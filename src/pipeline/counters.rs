@@ -2,7 +2,7 @@
 
 use crate::flow::TableCounters;
 use crate::model::Verdict;
-use crate::packet::Unparsed;
+use crate::packet::{Tunnel, Unparsed};
 
 /// Frames by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct PacketCounters {
     pub unparsed: [u64; Unparsed::ALL.len()],
     /// Bytes of all frames on the wire.
     pub bytes: u64,
+    /// Packets found inside those of a tunnel, by [`Tunnel::index`].
+    pub decapsulated: [u64; Tunnel::ALL.len()],
 }
 
 /// Counts of one or more captures.
@@ -112,6 +114,7 @@ impl PacketCounters {
         self.parsed = self.parsed.saturating_add(other.parsed);
         self.bytes = self.bytes.saturating_add(other.bytes);
         add_each(&mut self.unparsed, &other.unparsed);
+        add_each(&mut self.decapsulated, &other.decapsulated);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::capture::{CaptureFile, FileError, PacketSource, Progress};
 use crate::features::Profile;
 use crate::flow::{FlowPolicy, FlowRecord};
 use crate::model::Model;
-use crate::packet::Frame;
+use crate::packet::{Frame, Tunnels};
 
 /// Lines of one capture.
 #[derive(Debug)]
@@ -44,7 +44,8 @@ pub enum FlowLinesError {
 pub fn flow_lines(model: &Model, capture: CaptureFile, limit: usize) -> Result<FlowLines, FlowLinesError> {
     let profile = Profile::Standard;
     let policy = FlowPolicy::standard();
-    let offline = Offline { profile, policy, workers: 1, max_flows: MAX_FLOWS, batch: BATCH };
+    let offline =
+        Offline { profile, policy, workers: 1, max_flows: MAX_FLOWS, batch: BATCH, tunnels: Tunnels::default() };
     let written = AtomicU64::new(0);
     let source = Stoppable { capture, written: &written, limit: limit as u64 };
     let mut stages = vec![Lines { detector: Detector::new(model, profile), novel: 0, spare: Vec::new() }];

@@ -10,7 +10,7 @@ use super::shard::{Shard, Stage};
 use crate::capture::{PacketSource, Progress};
 use crate::features::Profile;
 use crate::flow::{ClockReading, FlowHasher, FlowPolicy, PacketClock, Sighting, TableFull};
-use crate::packet::Dissector;
+use crate::packet::{Dissector, Tunnels};
 use crate::time::Micros;
 
 /// How captures are run.
@@ -26,6 +26,8 @@ pub struct Offline {
     pub max_flows: usize,
     /// Packets read at a time.
     pub batch: usize,
+    /// Tunnels that are looked into; none, in the reference's reading.
+    pub tunnels: Tunnels,
 }
 
 /// Why a capture was not run to its end.
@@ -201,7 +203,7 @@ impl<P: PacketSource> Reader<P> {
     fn new(run: &Offline, source: P) -> Self {
         Self {
             source,
-            dissector: Dissector::new(run.profile.reading()),
+            dissector: Dissector::new(run.profile.reading()).through(run.tunnels),
             clock: PacketClock::new(&run.policy),
             hasher: FlowHasher::with_seed(HASH_SEED),
             batch: run.batch.max(1),
@@ -254,6 +256,7 @@ impl<P: PacketSource> Reader<P> {
                 Err(error) => break Err(OfflineError::Source(error)),
             }
         };
+        self.totals.packets.decapsulated = self.dissector.decapsulated();
         take(Step::Flush(self.clock.now().unwrap_or_default()))?;
         outcome
     }

@@ -10,7 +10,7 @@ use super::counters::{PacketCounters, Totals, Unclassified, Verdicts};
 use crate::alert::AlertCounts;
 use crate::flow::{EndReason, TableCounters};
 use crate::model::EvidenceKind;
-use crate::packet::Unparsed;
+use crate::packet::{Tunnel, Unparsed};
 
 /// The counts of a whole run.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +39,7 @@ struct Packets {
     parsed: u64,
     unparsed: Named,
     bytes: u64,
+    decapsulated: Named,
     copies: u64,
     late: u64,
 }
@@ -102,7 +103,7 @@ impl Summary {
             dropped_kernel,
             dropped_interface,
         } = *totals;
-        let PacketCounters { received, parsed, unparsed, bytes } = packets;
+        let PacketCounters { received, parsed, unparsed, bytes, decapsulated } = packets;
         let TableCounters { created, ended, early, late_packets } = flows;
         Self {
             packets: Packets {
@@ -110,6 +111,7 @@ impl Summary {
                 parsed,
                 unparsed: Named::new(Unparsed::ALL.map(Unparsed::name), &unparsed),
                 bytes,
+                decapsulated: Named::new(Tunnel::ALL.map(Tunnel::name), &decapsulated),
                 copies,
                 late: late_packets,
             },
@@ -195,6 +197,7 @@ impl Summary {
         let mut received = format!("{} received, {rate:.0} a second", packets.received);
         for (name, count) in [
             ("not read", packets.unparsed.sum()),
+            ("out of tunnels", packets.decapsulated.sum()),
             ("copies of others", packets.copies),
             ("late", packets.late),
             ("dropped", capture.dropped_kernel + capture.dropped_interface),

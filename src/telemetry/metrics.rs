@@ -15,7 +15,7 @@ use crate::evidence::EvidenceCounts;
 use crate::features::FeatureId;
 use crate::flow::EndReason;
 use crate::model::EvidenceKind;
-use crate::packet::Unparsed;
+use crate::packet::{Tunnel, Unparsed};
 use crate::privilege::{Confinement, Privileges};
 use crate::sink::LossReason;
 use crate::taxonomy::Severity;
@@ -31,6 +31,7 @@ pub struct Metrics {
     packets_received: IntCounterVec,
     packets_dropped: IntCounterVec,
     packets_unparsed: IntCounterVec,
+    packets_decapsulated: IntCounterVec,
     last_packet: GaugeVec,
     interface_up: IntGaugeVec,
     interface_reopens: IntCounterVec,
@@ -155,6 +156,7 @@ impl Metrics {
             packets_received: r.counters("packets_received_total", &["interface"], "Packets received, by configured interface name or pattern.")?,
             packets_dropped: r.counters("packets_dropped_total", &["interface", "reason"], "Packets dropped before they were read: `kernel` because the capture ring was full, `interface` by the device or its driver.")?,
             packets_unparsed: r.counters("packets_unparsed_total", &["reason"], "Packets received that could not be read as IP packets.")?,
+            packets_decapsulated: r.counters("packets_decapsulated_total", &["tunnel"], "Packets found inside those of a tunnel, in whose place they count; one inside of two counts for both.")?,
             packets_copies: r.counter("packets_copies_total", "Packets that were captured at a second place: the same one as on another interface. They are counted as received there, and in no flow.")?,
             packets_forgotten: r.counter("packets_copies_forgotten_total", "Packets forgotten for others while copies of them could still come; such a copy counts as a packet.")?,
             packets_late: r.counter("packets_late_total", "Packets of flows that had closed already; they open no flow.")?,
@@ -200,6 +202,7 @@ impl Metrics {
         };
         metrics.registrar.registry.register(Box::new(ProcessCollector::for_self()))?;
         Unparsed::ALL.iter().for_each(|&reason| drop(metrics.unparsed(reason)));
+        Tunnel::ALL.iter().for_each(|&tunnel| drop(metrics.decapsulated(tunnel)));
         EndReason::ALL.iter().for_each(|&reason| drop(metrics.ended(reason)));
         SuppressReason::ALL.iter().for_each(|&reason| drop(metrics.suppressed(reason)));
         Ok(metrics)
@@ -209,6 +212,7 @@ impl Metrics {
     /// `sink` is where alerts go.
     pub fn begin(&self, sink: &'static str) {
         Unparsed::ALL.into_iter().for_each(|reason| drop(self.unparsed(reason)));
+        Tunnel::ALL.into_iter().for_each(|tunnel| drop(self.decapsulated(tunnel)));
         EndReason::ALL.into_iter().for_each(|reason| drop(self.ended(reason)));
         SuppressReason::ALL.into_iter().for_each(|reason| drop(self.suppressed(reason)));
         for reason in LossReason::ALL {
@@ -301,6 +305,12 @@ impl Metrics {
     #[must_use]
     pub fn unclassified(&self, reason: &'static str) -> IntCounter {
         self.flows_unclassified.with_label_values(&[reason])
+    }
+
+    /// Packets found inside those of a tunnel.
+    #[must_use]
+    pub fn decapsulated(&self, tunnel: Tunnel) -> IntCounter {
+        self.packets_decapsulated.with_label_values(&[tunnel.name()])
     }
 
     /// Predicted attacks held back for a reason.

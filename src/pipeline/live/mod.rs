@@ -37,7 +37,7 @@ use crate::capture::{LiveCapture, LiveError};
 use crate::features::Profile;
 use crate::flow::FlowPolicy;
 use crate::model::Model;
-use crate::packet::Fingerprints;
+use crate::packet::{Fingerprints, Tunnels};
 use crate::sink::LineSink;
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 use crate::time::Micros;
@@ -54,6 +54,8 @@ pub struct Live<'m> {
     pub max_flows: usize,
     /// Flow workers, at least 1. On a single interface each has a capture of its own.
     pub workers: usize,
+    /// Tunnels that are looked into.
+    pub tunnels: Tunnels,
     /// Whether a packet may be captured at several places, and is to count once.
     pub deduplicate: bool,
     /// Keys the tables' hash; random, so that nobody outside can choose colliding flows.
@@ -160,11 +162,12 @@ impl Live<'_> {
             .collect();
         drop(events_in);
         let fingerprints = deduplicate.then(|| Fingerprints::new(*seed));
-        let (profile, seed, telemetry, stop) = (self.profile, *seed, telemetry.clone(), stop.clone());
+        let (profile, tunnels, seed) = (self.profile, self.tunnels, *seed);
+        let (telemetry, stop) = (telemetry.clone(), stop.clone());
         let Self { interfaces, model, alert_policy, alerting, flow_log, lookout, .. } = self;
 
         thread::scope(|scope| {
-            let wire = Wire { profile, fingerprints };
+            let wire = Wire { profile, tunnels, fingerprints };
             let mut readers = Readers::new(scope, wire, names.clone(), model.labels().len(), &telemetry, &stop);
             let mut working = Vec::new();
             let judging =

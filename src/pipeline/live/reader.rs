@@ -8,7 +8,9 @@ use super::worker::{Dispatch, FlowWorker, PUBLISH_MILLIS};
 use super::{Stop, Telemetry};
 use crate::capture::{CaptureStats, LiveCapture, LiveError, PacketSource, Progress};
 use crate::features::Profile;
-use crate::packet::{Dissector, Fingerprints, Frame, ObservationPoint, Observed, PacketMeta, Unparsed, device};
+use crate::packet::{
+    Dissector, Fingerprints, Frame, ObservationPoint, Observed, PacketMeta, Tunnel, Tunnels, Unparsed, device,
+};
 use crate::pipeline::counters::{PacketCounters, Totals, Verdicts};
 use crate::telemetry::{Heartbeat, InterfaceMetrics};
 use crate::time::Micros;
@@ -34,6 +36,7 @@ pub(super) struct Reader {
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub(super) profile: Profile,
+    pub(super) tunnels: Tunnels,
     /// By which packets are recognised, where one may be captured at several places.
     pub(super) fingerprints: Option<Fingerprints>,
 }
@@ -105,7 +108,7 @@ impl Reader {
             metrics.up.add(i64::from(sees));
         }
         let sifter = Sifter {
-            dissector: Dissector::new(wire.profile.reading()),
+            dissector: Dissector::new(wire.profile.reading()).through(wire.tunnels),
             fingerprints: wire.fingerprints,
             interface: place.interface,
             counters: PacketCounters::default(),
@@ -152,7 +155,7 @@ impl Reader {
         self.leave();
         let (mut totals, unjudged) = feed.finish();
         let stats = self.publish();
-        totals.packets = self.sifter.counters;
+        totals.packets = self.sifter.counters();
         totals.dropped_kernel = stats.dropped_kernel;
         totals.dropped_interface = stats.dropped_interface;
         Read { totals, unjudged, failure, capture: self.capture }
@@ -226,7 +229,7 @@ impl Reader {
     }
 
     fn publish(&mut self) -> CaptureStats {
-        let (stats, counters) = (self.capture.stats(), self.sifter.counters);
+        let (stats, counters) = (self.capture.stats(), self.sifter.counters());
         let (before, stats_before, last_before) =
             std::mem::replace(&mut self.published, (counters, stats, self.last_packet));
         let metrics = &self.metrics;
@@ -240,6 +243,11 @@ impl Reader {
                 self.telemetry.metrics.unparsed(reason).inc_by(now - before);
             }
         }
+        for ((tunnel, now), before) in Tunnel::ALL.into_iter().zip(counters.decapsulated).zip(before.decapsulated) {
+            if now > before {
+                self.telemetry.metrics.decapsulated(tunnel).inc_by(now - before);
+            }
+        }
         // Readers of one interface share this: one that sees nothing must not overwrite what another saw.
         if let Some(time) = self.last_packet.filter(|_| self.last_packet != last_before) {
             metrics.set_last_packet(time);
@@ -249,19 +257,24 @@ impl Reader {
 }
 
 impl Sifter {
+    fn counters(&self) -> PacketCounters {
+        PacketCounters { decapsulated: self.dissector.decapsulated(), ..self.counters }
+    }
+
     /// Counts a frame, and makes a packet of it if it is one.
     fn packet(&mut self, frame: &Frame<'_>) -> Option<Observed> {
         let Self { dissector, fingerprints, interface, counters } = self;
         counters.received = counters.received.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(frame.wire_len.into());
-        match dissector.dissect(frame) {
-            Ok(packet) => {
+        match dissector.dissect_innermost(frame) {
+            Ok((packet, innermost)) => {
                 counters.parsed = counters.parsed.saturating_add(1);
                 let packet = PacketMeta { interface: *interface, ..packet };
                 let Some(fingerprints) = fingerprints else {
                     return Some(Observed { packet, fingerprint: 0, point: ObservationPoint::default() });
                 };
-                let fingerprint = fingerprints.of(frame).unwrap_or_default();
+                // By what it is, whether a tunnel carries it here or not.
+                let fingerprint = fingerprints.of(&innermost).unwrap_or_default();
                 Some(Observed { packet, fingerprint, point: ObservationPoint::new(*interface, device(frame)) })
             }
             Err(reason) => {
