@@ -72,6 +72,9 @@ fn own_access(config: &Config, args: &Args, identity: &Identity) -> Access {
     if let Some(path) = &args.flows {
         access.append_file(path);
     }
+    if let Some(lake) = &config.lake {
+        access.keep_folder(&lake.path);
+    }
     if let Some(path) = &args.summary {
         access.replace_file(path);
     }

@@ -18,7 +18,7 @@ use super::signals;
 use crate::capture::{
     ANY, Chosen, Interface, LiveCapture, LiveError, LiveSettings, Opener, SelectError, Selection, interfaces, select,
 };
-use crate::config::{AlertOutput, Config, Override};
+use crate::config::{AlertOutput, Config, LakeConfig, Override};
 use crate::features::Profile;
 use crate::model::Model;
 use crate::packet::least_snaplen;
@@ -27,7 +27,7 @@ use crate::pipeline::{
 };
 use crate::privilege::{Privileges, raise_net_raw};
 use crate::serve::{AdminState, Bound, Bounds, HttpServer, ModelCard, router};
-use crate::sink::LineSink;
+use crate::sink::{Lake, LakeCounts, LakeSettings, LineSink, RunningLake};
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness, logging};
 
 /// Flags of `flowshrike run`. Each key of the configuration can also stand in the file or in a FLOWSHRIKE_* variable.
@@ -128,6 +128,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let flow_log = args.flows.as_deref().map(LineSink::file).transpose()?.map(LineSink::impatient);
 
+    let lake = lake(&config)?;
+
     let telemetry = Telemetry {
         metrics: Arc::new(Metrics::new().context("metrics cannot be set up")?),
         heartbeats: Arc::new(Heartbeats::default()),
@@ -151,6 +153,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let seed = RandomState::new().hash_one(());
     let (interfaces, lookout) = open(&config, seed, opener)?;
     let naming = identity.start(&telemetry.metrics)?;
+    let (lake, kept) = lake.map(Lake::start).transpose().context("the lake's thread does not start")?.unzip();
 
     let deduplicate = config.capture.deduplicate && sees_copies(&interfaces, lookout.is_some());
     let live = Live {
@@ -168,6 +171,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         model: &model,
         alert_policy: policy,
         flow_log,
+        lake,
         telemetry,
         lookout,
         stop,
@@ -176,10 +180,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let began = Instant::now();
     let end = live.run();
     naming.end();
+    let kept = kept.map(RunningLake::end);
     for server in [server, scraped].into_iter().flatten() {
         server.stop();
     }
-    finish(&end, &model, args.summary.as_deref(), began.elapsed())
+    finish(&end, kept.as_deref(), &model, args.summary.as_deref(), began.elapsed())
 }
 
 impl Args {
@@ -222,6 +227,15 @@ fn serve(bound: Bound, telemetry: &Telemetry, model: &Model, privileges: Privile
     let server = HttpServer::serve("admin", bound, Bounds::default(), None, router(Arc::new(state)))?;
     tracing::info!("metrics on http://{}/metrics", server.local_addr());
     Ok(server)
+}
+
+/// The lake that is configured, if one is: its folder is made, and what a crash left there is removed.
+fn lake(config: &Config) -> anyhow::Result<Option<Lake>> {
+    let Some(LakeConfig { path, name, roll_interval, roll_size }) = config.lake.clone() else { return Ok(None) };
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let name = name.unwrap_or_else(host);
+    let roll_interval = Duration::from_micros(u64::try_from(roll_interval.0).unwrap_or_default());
+    Ok(Some(Lake::open(LakeSettings { path, name, roll_interval, roll_size })?))
 }
 
 /// Open interfaces, and where the choice of them may change, who makes it again.
@@ -301,9 +315,15 @@ fn settings(config: &Config, name: String, promiscuous: bool) -> LiveSettings {
 }
 
 /// Says what was counted, and that it balances.
-fn finish(end: &LiveEnd, model: &Model, path: Option<&Path>, ran: Duration) -> anyhow::Result<()> {
+fn finish(
+    end: &LiveEnd,
+    lake: Option<&LakeCounts>,
+    model: &Model,
+    path: Option<&Path>,
+    ran: Duration,
+) -> anyhow::Result<()> {
     let LiveEnd { totals, verdicts, alerts, incidents, failure } = end;
-    let summary = Summary::new(totals, verdicts, model.labels(), alerts).with_incidents(*incidents);
+    let summary = Summary::new(totals, verdicts, model.labels(), alerts).with_incidents(*incidents).with_lake(lake);
     eprint!("{}", summary.table(ran.as_secs_f64()));
     if let Some(path) = path {
         write_whole(path, &summary.to_json()?)?;

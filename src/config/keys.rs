@@ -294,6 +294,31 @@ pub static KEYS: &[Key] = &[
         about: "Pods and services held at once, about 2 KiB each; more are counted and have no names.",
     },
     Key {
+        path: "lake.path",
+        form: Form::Text,
+        default: "",
+        about: "A folder where every judged flow is kept with its features and verdict, as Parquet files by date and hour (docs/lake.md). None by \
+                default.",
+    },
+    Key {
+        path: "lake.name",
+        form: Form::Text,
+        default: "",
+        about: "What this daemon's files are called there; the host's name by default. Daemons that share a folder need different ones.",
+    },
+    Key {
+        path: "lake.roll_interval",
+        form: Form::Duration { min: Micros::from_secs(1), max: Micros::from_secs(86_400), or: None },
+        default: "5m",
+        about: "A file is done when it is so old: what a crash loses at most.",
+    },
+    Key {
+        path: "lake.roll_size",
+        form: Form::Bytes { min: 1 << 20, max: 4 << 30 },
+        default: "64MiB",
+        about: "A file is done when it is so large.",
+    },
+    Key {
         path: "admin.listen",
         form: Form::Address,
         default: "127.0.0.1:9469",

@@ -15,7 +15,7 @@ pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};
 pub use page::reference_page;
 pub use resolve::{
-    AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LogConfig,
+    AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LakeConfig, LogConfig,
     MetricsConfig, Setting,
 };
 pub(crate) use units::parse_duration;

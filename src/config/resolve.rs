@@ -29,6 +29,8 @@ pub struct Config {
     pub alert: AlertConfig,
     /// Names of addresses.
     pub kubernetes: KubernetesConfig,
+    /// Where flows are kept, if anywhere.
+    pub lake: Option<LakeConfig>,
     /// The admin server.
     pub admin: AdminConfig,
     /// The metrics listener.
@@ -62,6 +64,19 @@ pub struct CaptureConfig {
     pub tunnels: Tunnels,
     /// Whether copies of a packet are told from it.
     pub deduplicate: bool,
+}
+
+/// The `lake` section of a daemon that keeps flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LakeConfig {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the files are called; `None` for the host's name.
+    pub name: Option<String>,
+    /// A file's greatest age.
+    pub roll_interval: Micros,
+    /// A file's greatest size, in bytes.
+    pub roll_size: u64,
 }
 
 /// The `flow` section.
@@ -213,6 +228,7 @@ impl Config {
                 incidents: of("alert.incidents")?.switch()?,
             },
             kubernetes: kubernetes(written)?,
+            lake: lake(written)?,
             admin: AdminConfig { listen: of("admin.listen")?.address()?, enabled: of("admin.enabled")?.switch()? },
             metrics: metrics(written)?,
             sandbox: match of("privilege.sandbox")?.choice::<String>()?.as_str() {
@@ -224,6 +240,22 @@ impl Config {
             settings: KEYS.iter().map(|key| Setting::of(key, written)).collect(),
         })
     }
+}
+
+/// The `lake` section; `None` without a folder.
+fn lake(written: &Written) -> Result<Option<LakeConfig>, ConfigError> {
+    let of = |path| Reader::new(written, path);
+    let path = of("lake.path")?;
+    let Some(folder) = path.text()? else { return Ok(None) };
+    if folder.contains("://") {
+        return Err(path.wrong(format!("`{folder}` is no folder of this machine: object stores cannot be written to")));
+    }
+    Ok(Some(LakeConfig {
+        path: folder.into(),
+        name: of("lake.name")?.text()?,
+        roll_interval: of("lake.roll_interval")?.duration()?,
+        roll_size: of("lake.roll_size")?.bytes()?,
+    }))
 }
 
 /// The tunnels of the `capture` section, by their names.
@@ -412,6 +444,11 @@ alert:
     exploit: 1
   novel: alert
   incidents: false
+lake:
+  path: /var/lib/flowshrike/lake
+  name: n1
+  roll_interval: 1m
+  roll_size: 8MiB
 kubernetes:
   enabled: on
   api: https://192.0.2.1:6443
@@ -454,6 +491,13 @@ log:
             max_objects: 500,
         };
         assert_eq!(config.kubernetes, expected);
+        let expected = LakeConfig {
+            path: "/var/lib/flowshrike/lake".into(),
+            name: Some("n1".to_owned()),
+            roll_interval: Micros::from_secs(60),
+            roll_size: 8 << 20,
+        };
+        assert_eq!(config.lake, Some(expected));
         let of_all = load("kubernetes: {node: n1, scope: cluster, enabled: off}", &[], &[]).expect("valid").kubernetes;
         assert_eq!((of_all.node, of_all.enabled), (None, Some(false)));
         assert_eq!(config.sandbox, Mode::Require);

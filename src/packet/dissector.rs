@@ -40,7 +40,15 @@ impl Dissector {
     /// # Errors
     /// The reason why the frame is no packet; the caller counts it.
     pub fn dissect(&mut self, frame: &Frame<'_>) -> Result<PacketMeta, Unparsed> {
-        self.dissect_innermost(frame).map(|(packet, _)| packet)
+        match self.reading {
+            Reading::Reference => reference::read(frame),
+            Reading::Standard if self.tunnels.depth() > 0 => self.look_into(frame).map(|(packet, _)| packet),
+            Reading::Standard => {
+                let standard::Read { mut packet, fragment } = standard::read(frame)?;
+                self.fragments.resolve(&mut packet, fragment);
+                Ok(packet)
+            }
+        }
     }
 
     /// The same with the frame that the packet was read from: another one where a tunnel carried it.
@@ -48,36 +56,34 @@ impl Dissector {
     /// # Errors
     /// As [`Dissector::dissect`].
     pub fn dissect_innermost<'a>(&mut self, frame: &Frame<'a>) -> Result<(PacketMeta, Frame<'a>), Unparsed> {
-        match self.reading {
-            Reading::Reference => reference::read(frame).map(|packet| (packet, *frame)),
-            Reading::Standard => {
-                let (mut read, mut innermost) = (standard::read(frame)?, *frame);
-                for _ in 0..self.tunnels.depth() {
-                    let Some((tunnel, inner, carried)) = self.carried(&read) else { break };
-                    (read, innermost) = (carried, inner);
-                    if let Some(count) = self.decapsulated.get_mut(tunnel.index()) {
-                        *count = count.saturating_add(1);
-                    }
-                }
-                let standard::Read { mut packet, fragment, .. } = read;
-                self.fragments.resolve(&mut packet, fragment);
-                Ok((packet, innermost))
+        if self.reading == Reading::Standard && self.tunnels.depth() > 0 {
+            return self.look_into(frame);
+        }
+        self.dissect(frame).map(|packet| (packet, *frame))
+    }
+
+    /// Goes on with what a packet carries, until it carries nothing that is wanted and can be read.
+    fn look_into<'a>(&mut self, frame: &Frame<'a>) -> Result<(PacketMeta, Frame<'a>), Unparsed> {
+        let ((mut read, mut behind), mut innermost) = (standard::read_with(frame)?, *frame);
+        for _ in 0..self.tunnels.depth() {
+            if read.fragment != Fragment::Whole {
+                break;
+            }
+            let Some((tunnel, inner)) = self.tunnels.inside(&read.packet, behind) else { break };
+            let Ok(carried) = standard::read_with(&inner) else { break };
+            ((read, behind), innermost) = (carried, inner);
+            if let Some(count) = self.decapsulated.get_mut(tunnel.index()) {
+                *count = count.saturating_add(1);
             }
         }
+        let standard::Read { mut packet, fragment } = read;
+        self.fragments.resolve(&mut packet, fragment);
+        Ok((packet, innermost))
     }
 
     /// Packets that were found inside a tunnel's, by [`Tunnel::index`]; one inside of two counts for both.
     #[must_use]
     pub const fn decapsulated(&self) -> [u64; Tunnel::ALL.len()] {
         self.decapsulated
-    }
-
-    /// What a packet carries, if that can be read.
-    fn carried<'a>(&self, read: &standard::Read<'a>) -> Option<(Tunnel, Frame<'a>, standard::Read<'a>)> {
-        if read.fragment != Fragment::Whole {
-            return None;
-        }
-        let (tunnel, inner) = self.tunnels.inside(&read.packet, read.behind, read.on_wire)?;
-        Some((tunnel, inner, standard::read(&inner).ok()?))
     }
 }

@@ -10,17 +10,34 @@ use super::bytes::{array, be16, be32, byte};
 use super::fragments::Fragment;
 use super::{Address, Frame, LinkType, PacketMeta, TcpFlags, Unparsed, icmp, protocol};
 
-/// One packet, how it belongs to a fragmented datagram, and what lies behind its IP header: as captured, and how much on the wire.
+/// One packet, and how it belongs to a fragmented datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Read<'a> {
+pub(super) struct Read {
     pub packet: PacketMeta,
     pub fragment: Fragment,
-    pub behind: &'a [u8],
+}
+
+/// What lies behind a packet's IP header: as captured, and how much on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Behind<'a> {
+    pub captured: &'a [u8],
     pub on_wire: u32,
 }
 
-/// Reads one frame: link layer, then IP.
-pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Read<'a>, Unparsed> {
+/// Reads one frame: link layer, then IP, then transport.
+pub(super) fn read(frame: &Frame<'_>) -> Result<Read, Unparsed> {
+    transport(frame, &ip(frame)?)
+}
+
+/// The same with what lies behind the IP header, for whoever looks into tunnels.
+pub(super) fn read_with<'a>(frame: &Frame<'a>) -> Result<(Read, Behind<'a>), Unparsed> {
+    let ip = ip(frame)?;
+    let read = transport(frame, &ip)?;
+    Ok((read, Behind { captured: ip.payload, on_wire: ip.payload_len }))
+}
+
+#[inline(always)]
+fn ip<'a>(frame: &Frame<'a>) -> Result<Ip<'a>, Unparsed> {
     let (network, offset) = network(frame)?;
     let data = frame.data.get(offset..).unwrap_or_default();
     // A file may claim fewer bytes on the wire than it holds.
@@ -31,11 +48,10 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Read<'a>, Unparsed> {
         Network::Ipv6 => plain_ipv6(data, on_wire),
         Network::Tagged(_) => None,
     };
-    let ip = match ip {
-        Some(ip) => ip,
-        None => any_ip(network, data, on_wire)?,
-    };
-    transport(frame, &ip)
+    match ip {
+        Some(ip) => Ok(ip),
+        None => any_ip(network, data, on_wire),
+    }
 }
 
 /// What the link layer announces behind it.
@@ -282,7 +298,7 @@ fn offset_in(outer: &[u8], inner: &[u8]) -> u32 {
 }
 
 /// Reads the transport header; a later fragment has none of its own.
-fn transport<'a>(frame: &Frame<'_>, ip: &Ip<'a>) -> Result<Read<'a>, Unparsed> {
+fn transport(frame: &Frame<'_>, ip: &Ip<'_>) -> Result<Read, Unparsed> {
     let mut packet = PacketMeta {
         src: ip.src,
         dst: ip.dst,
@@ -311,7 +327,7 @@ fn transport<'a>(frame: &Frame<'_>, ip: &Ip<'a>) -> Result<Read<'a>, Unparsed> {
         };
         read.ok_or(Unparsed::TransportHeader)?;
     }
-    Ok(Read { packet, fragment: ip.fragment, behind: ip.payload, on_wire: ip.payload_len })
+    Ok(Read { packet, fragment: ip.fragment })
 }
 
 fn tcp(packet: &mut PacketMeta, ip: &Ip<'_>) -> Option<()> {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::bytes::{be16, byte};
+use super::standard::Behind;
 use super::{Frame, LinkType, PacketMeta, protocol};
 
 /// A way to carry packets in packets. The set is fixed: it is a metric label.
@@ -95,20 +96,22 @@ impl Tunnels {
     /// These, as deep as `depth` of them.
     #[must_use]
     pub fn new(wanted: &[Tunnel], depth: u8) -> Self {
+        let depth = if wanted.is_empty() { 0 } else { depth };
         Self { wanted: Tunnel::ALL.map(|tunnel| wanted.contains(&tunnel)), depth }
     }
 
     /// How many are looked through at most: none where none is wanted.
     #[must_use]
-    pub fn depth(self) -> u8 {
-        if self.wanted.contains(&true) { self.depth } else { 0 }
+    pub const fn depth(self) -> u8 {
+        self.depth
     }
 
-    /// What a packet carries, if it is of a tunnel that is wanted; `behind` is what was captured behind its IP header, and `on_wire` how much there was.
-    pub(super) fn inside<'a>(self, packet: &PacketMeta, behind: &'a [u8], on_wire: u32) -> Option<(Tunnel, Frame<'a>)> {
+    /// What a packet carries, if it is of a tunnel that is wanted.
+    pub(super) fn inside<'a>(self, packet: &PacketMeta, behind: Behind<'a>) -> Option<(Tunnel, Frame<'a>)> {
         let tunnel = Tunnel::of(packet).filter(|tunnel| self.wanted.get(tunnel.index()) == Some(&true))?;
-        let (link, offset) = tunnel.inside(behind)?;
-        let data = behind.get(offset..).filter(|data| !data.is_empty())?;
+        let Behind { captured, on_wire } = behind;
+        let (link, offset) = tunnel.inside(captured)?;
+        let data = captured.get(offset..).filter(|data| !data.is_empty())?;
         let wire_len = on_wire.checked_sub(u32::try_from(offset).ok()?)?;
         Some((tunnel, Frame { time: packet.time, data, wire_len, link }))
     }

@@ -11,6 +11,7 @@ use crate::alert::AlertCounts;
 use crate::flow::{EndReason, TableCounters};
 use crate::model::EvidenceKind;
 use crate::packet::{Tunnel, Unparsed};
+use crate::sink::{LakeCounts, LakeLoss};
 
 /// The counts of a whole run.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +22,17 @@ pub struct Summary {
     /// Only where flows are looked at together.
     #[serde(skip_serializing_if = "Option::is_none")]
     incidents: Option<Incidents>,
+    /// Only where there is a lake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lake: Option<Lake>,
     capture: Capture,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Lake {
+    written: u64,
+    lost: Named,
+    files: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -133,6 +144,7 @@ impl Summary {
                 early: alerts.early,
             },
             incidents: None,
+            lake: None,
             capture: Capture { files, incomplete_files, clock_steps, dropped_kernel, dropped_interface },
         }
     }
@@ -148,6 +160,17 @@ impl Summary {
             evicted: evidence.evicted,
         };
         Self { incidents: counts.map(told), ..self }
+    }
+
+    /// The same with what was counted of a lake that has ended.
+    #[must_use]
+    pub fn with_lake(self, counts: Option<&LakeCounts>) -> Self {
+        let told = |counts: &LakeCounts| Lake {
+            written: counts.written(),
+            lost: Named::new(LakeLoss::ALL.map(LakeLoss::name), &LakeLoss::ALL.map(|reason| counts.lost(reason))),
+            files: counts.files(),
+        };
+        Self { lake: counts.map(told), ..self }
     }
 
     /// Checks the balance identities (DESIGN section 2); they hold whenever nothing is on its way.
@@ -172,6 +195,17 @@ impl Summary {
                 return Err(Imbalance { left_name, left, right_name, right });
             }
         }
+        if let Some(lake) = &self.lake {
+            let (left, right) = (flows.classified.sum(), lake.written + lake.lost.sum());
+            if left != right {
+                return Err(Imbalance {
+                    left_name: "flows classified",
+                    left,
+                    right_name: "lake's written + lost",
+                    right,
+                });
+            }
+        }
         Ok(())
     }
 
@@ -188,7 +222,7 @@ impl Summary {
     /// A short table for people; `seconds` is how long the run took.
     #[must_use]
     pub fn table(&self, seconds: f64) -> String {
-        let Self { packets, flows, alerts, incidents, capture } = self;
+        let Self { packets, flows, alerts, incidents, lake, capture } = self;
         let mut text = String::new();
         // Writing to a string cannot fail.
         let mut line = |name: &str, value: String| writeln!(text, "  {name:<10} {value}").unwrap_or_default();
@@ -226,6 +260,9 @@ impl Summary {
                     incidents.lines
                 ),
             );
+        }
+        if let Some(Lake { written, lost, files }) = lake {
+            line("lake", format!("{written} flows in {files} files; lost: {}", lost.not_zero()));
         }
         text
     }

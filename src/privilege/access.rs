@@ -13,6 +13,8 @@ pub struct Access {
     pub append: Vec<PathBuf>,
     /// Folders where files are put in place whole: files may be made, replaced and removed there.
     pub replace: Vec<PathBuf>,
+    /// Folders beneath which folders and files are made, named and removed.
+    pub kept: Vec<PathBuf>,
     /// Ports that TCP may connect to, on any host.
     pub connect: Vec<u16>,
     /// Whether host names may be looked up (in a capture filter): UDP stays open for it.
@@ -35,6 +37,11 @@ impl Access {
         self.replace.extend(places(path));
     }
 
+    /// Lets folders and files be made, renamed and removed beneath a folder that is there.
+    pub fn keep_folder(&mut self, path: &Path) {
+        self.kept.push(path.to_owned());
+    }
+
     /// Lets the names in a capture filter be looked up: services, protocols, hosts.
     pub fn look_up_names(&mut self) {
         self.names = true;
@@ -43,7 +50,7 @@ impl Access {
 
     /// Folders that files are made in.
     pub fn written_folders(&self) -> impl Iterator<Item = &Path> {
-        self.append.iter().chain(&self.replace).map(PathBuf::as_path).filter(|path| path.is_dir())
+        self.append.iter().chain(&self.replace).chain(&self.kept).map(PathBuf::as_path).filter(|path| path.is_dir())
     }
 }
 

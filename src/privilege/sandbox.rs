@@ -55,9 +55,13 @@ pub(super) fn restrict(access: &Access) -> Result<Sandbox, RulesetError> {
         .create()?;
     let append = AccessFs::WriteFile | AccessFs::MakeReg;
     let replace = append | AccessFs::Truncate | AccessFs::RemoveFile;
-    for (paths, allowed) in
-        [(&access.read, AccessFs::ReadFile | AccessFs::ReadDir), (&access.append, append), (&access.replace, replace)]
-    {
+    let keep = replace | AccessFs::MakeDir | AccessFs::ReadFile | AccessFs::ReadDir;
+    for (paths, allowed) in [
+        (&access.read, AccessFs::ReadFile | AccessFs::ReadDir),
+        (&access.append, append),
+        (&access.replace, replace),
+        (&access.kept, keep),
+    ] {
         for path in paths {
             rules = allow(rules, path, allowed)?;
         }

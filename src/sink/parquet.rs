@@ -7,15 +7,16 @@ use std::io::Write;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 
-use crate::features::schema::{FEATURES, Feature, IDENTITY_COLUMNS, Kind, LABEL_COLUMN};
+use crate::features::schema::{FEATURES, Feature, IDENTITY_COLUMNS, Kind, LABEL_COLUMN, NO_LABEL};
 use crate::features::{FeatureVector, Profile, csv};
 use crate::flow::{FiveTuple, FlowRecord};
+use crate::model::Verdict;
 use crate::time::Micros;
 
 /// A Parquet file that grows by flows.
@@ -34,6 +35,27 @@ pub enum Detail {
     Full,
     /// For a data set that is kept: without `Flow ID` and columns that no model of the daemon reads, and doubles to five digits.
     Compact,
+    /// The CSV's columns, and what a model said of each flow: [`VerdictValues`].
+    Judged,
+}
+
+/// What the lake says of a flow beside its row.
+#[derive(Clone, Debug)]
+pub struct VerdictValues {
+    /// Time of the last packet.
+    pub end: Micros,
+    /// Why it ended (IPFIX IE 136).
+    pub end_reason: &'static str,
+    /// Which part of a long flow it is.
+    pub part: u32,
+    /// Community ID v1.
+    pub community_id: String,
+    /// The model's label.
+    pub label: Arc<str>,
+    /// What was said of it.
+    pub verdict: Verdict,
+    /// The model's name and version, and its SHA-256.
+    pub model: [Arc<str>; 2],
 }
 
 /// What a row says of a flow beside its label.
@@ -53,6 +75,7 @@ struct Row {
     flow: FlowValues,
     label: String,
     scenario: String,
+    verdict: Option<VerdictValues>,
 }
 
 /// A file that could not be written.
@@ -91,8 +114,26 @@ impl<W: Write + Send> ParquetFlows<W> {
     /// # Errors
     /// What cannot be written.
     pub fn push(&mut self, flow: FlowValues, label: &str, scenario: &str) -> Result<(), ParquetFlowsError> {
-        self.rows.push(Row { flow, label: label.to_owned(), scenario: scenario.to_owned() });
-        if self.rows.len() >= GROUP { self.write_group() } else { Ok(()) }
+        self.add(Row { flow, label: label.to_owned(), scenario: scenario.to_owned(), verdict: None })
+    }
+
+    /// Adds a flow with what was said of it, to a file of [`Detail::Judged`].
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn push_judged(&mut self, flow: FlowValues, verdict: VerdictValues) -> Result<(), ParquetFlowsError> {
+        self.add(Row { flow, label: NO_LABEL.to_owned(), scenario: String::new(), verdict: Some(verdict) })
+    }
+
+    /// Bytes of the groups that are written.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.file.bytes_written() as u64
+    }
+
+    fn add(&mut self, row: Row) -> Result<(), ParquetFlowsError> {
+        self.rows.push(row);
+        if self.rows.len() >= self.detail.group() { self.write_group() } else { Ok(()) }
     }
 
     /// Writes what is left and the footer, without which there is no file.
@@ -111,7 +152,7 @@ impl<W: Write + Send> ParquetFlows<W> {
         let rows = &self.rows;
         let mut group = self.file.next_row_group()?;
         let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
-        if self.detail == Detail::Full {
+        if self.detail != Detail::Compact {
             write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.id)))?;
         }
         write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.flow.tuple.src.to_ip().to_string())))?;
@@ -136,6 +177,22 @@ impl<W: Write + Send> ParquetFlows<W> {
         if self.has_scenario {
             write::<ByteArrayType, W>(&mut group, rows.iter().map(|row| text(&row.scenario)))?;
         }
+        if self.detail == Detail::Judged {
+            let verdicts: Vec<_> = rows.iter().filter_map(|row| row.verdict.as_ref()).collect();
+            let of = || verdicts.iter();
+            write::<Int64Type, W>(&mut group, of().map(|of| of.end.0))?;
+            write::<ByteArrayType, W>(&mut group, of().map(|of| text(of.end_reason)))?;
+            write::<Int64Type, W>(&mut group, of().map(|of| of.part.into()))?;
+            write::<ByteArrayType, W>(&mut group, of().map(|of| text(&of.community_id)))?;
+            write::<ByteArrayType, W>(&mut group, of().map(|of| text(&of.label)))?;
+            write::<DoubleType, W>(&mut group, of().map(|of| of.verdict.score.into()))?;
+            write::<DoubleType, W>(&mut group, of().map(|of| of.verdict.attack.into()))?;
+            write::<DoubleType, W>(&mut group, of().map(|of| of.verdict.novelty.into()))?;
+            write::<BoolType, W>(&mut group, of().map(|of| of.verdict.novel))?;
+            for at in 0..2 {
+                write::<ByteArrayType, W>(&mut group, of().filter_map(|of| of.model.get(at)).map(|model| text(model)))?;
+            }
+        }
         group.close()?;
         self.rows.clear();
         Ok(())
@@ -144,14 +201,14 @@ impl<W: Write + Send> ParquetFlows<W> {
 
 impl Detail {
     fn has(self, feature: &Feature) -> bool {
-        self == Self::Full || feature.is_kept()
+        self != Self::Compact || feature.is_kept()
     }
 
     /// To 17 of a double's 53 binary digits, which is five decimal ones: the others are noise of a clock, and do not compress.
     fn rounded(self, value: f64) -> f64 {
         const DROPPED: u32 = 53 - 17;
         match self {
-            Self::Full => value,
+            Self::Full | Self::Judged => value,
             Self::Compact => {
                 let up = value.to_bits().saturating_add(1 << (DROPPED - 1));
                 let rounded = f64::from_bits(up >> DROPPED << DROPPED);
@@ -164,6 +221,15 @@ impl Detail {
         match self {
             Self::Full => ZSTD_LEVEL,
             Self::Compact => ZSTD_GREATEST,
+            Self::Judged => ZSTD_QUICK,
+        }
+    }
+
+    /// Rows of a group.
+    const fn group(self) -> usize {
+        match self {
+            Self::Full | Self::Compact => GROUP,
+            Self::Judged => JUDGED_GROUP,
         }
     }
 }
@@ -181,7 +247,7 @@ fn write<T: DataType, W: Write + Send>(
 
 /// The CSV's columns, none of which is ever null.
 fn schema(has_scenario: bool, detail: Detail) -> Result<TypePtr, ParquetError> {
-    let kept = |column: &&str| detail == Detail::Full || *column != FLOW_ID;
+    let kept = |column: &&str| detail != Detail::Compact || *column != FLOW_ID;
     let identities = IDENTITY_COLUMNS.into_iter().filter(kept).map(|column| match column {
         FLOW_ID | "Src IP" | "Dst IP" => text(column),
         "Timestamp" => time(column),
@@ -193,8 +259,27 @@ fn schema(has_scenario: bool, detail: Detail) -> Result<TypePtr, ParquetError> {
         Kind::Integer => number(column, Physical::INT64),
     });
     let last = [LABEL_COLUMN].into_iter().chain(has_scenario.then_some("Scenario")).map(text);
-    let fields: Result<Vec<_>, _> = identities.chain(features).chain(last).map(|field| field.map(Arc::new)).collect();
+    let judged = (detail == Detail::Judged).then(judged_columns).into_iter().flatten();
+    let fields = identities.chain(features).chain(last).chain(judged).map(|field| field.map(Arc::new));
+    let fields: Result<Vec<_>, _> = fields.collect();
     Type::group_type_builder("flows").with_fields(fields?).build().map(Arc::new)
+}
+
+/// The columns of [`VerdictValues`], in their order.
+fn judged_columns() -> [Result<Type, ParquetError>; 11] {
+    [
+        time("end"),
+        text("end_reason"),
+        number("part", Physical::INT64),
+        text("community_id"),
+        text("predicted"),
+        number("score", Physical::DOUBLE),
+        number("attack", Physical::DOUBLE),
+        number("novelty", Physical::DOUBLE),
+        number("novel", Physical::BOOLEAN),
+        text("model"),
+        text("model_sha256"),
+    ]
 }
 
 fn number(column: &str, physical: Physical) -> Result<Type, ParquetError> {
@@ -219,6 +304,10 @@ fn time(column: &str) -> Result<Type, ParquetError> {
 
 /// Rows held at a time: about 15 MiB, and groups large enough that dictionaries pay.
 const GROUP: usize = 16_384;
+/// The same of a file that grows beside live capture, of which a few are open.
+const JUDGED_GROUP: usize = 4_096;
+/// And which must not take much time.
+const ZSTD_QUICK: i32 = 3;
 /// Flows repeat themselves: more than the usual 3 takes a fifth off a file that is written once and read often.
 const ZSTD_LEVEL: i32 = 9;
 /// What is kept for good may take its time.

@@ -17,7 +17,7 @@ use crate::flow::EndReason;
 use crate::model::EvidenceKind;
 use crate::packet::{Tunnel, Unparsed};
 use crate::privilege::{Confinement, Privileges};
-use crate::sink::LossReason;
+use crate::sink::{LakeLoss, LossReason};
 use crate::taxonomy::Severity;
 use crate::time::Micros;
 
@@ -32,6 +32,7 @@ pub struct Metrics {
     packets_dropped: IntCounterVec,
     packets_unparsed: IntCounterVec,
     packets_decapsulated: IntCounterVec,
+    lake_lost: IntCounterVec,
     last_packet: GaugeVec,
     interface_up: IntGaugeVec,
     interface_reopens: IntCounterVec,
@@ -57,6 +58,10 @@ pub struct Metrics {
     kubernetes_synced: GaugeVec,
     /// Bytes on the wire of the packets received.
     pub bytes_received: IntCounter,
+    /// Flows in whole files of the lake.
+    pub lake_written: IntCounter,
+    /// Such files.
+    pub lake_files: IntCounter,
     /// Copies of packets.
     pub packets_copies: IntCounter,
     /// Packets that gave way to others before copies of them had come.
@@ -190,6 +195,9 @@ impl Metrics {
             evidence_evicted: r.counter("evidence_evicted_total", "Sources, pairs and services forgotten for others within their window because the table of evidence was full.")?,
             evidence_overflow: r.counter("evidence_overflow_total", "Incidents that were not raised, and open flows not looked at, because too many were open.")?,
             detection_latency: r.histogram("detection_latency_seconds", LATENCY_BOUNDS, "Time from a flow's last packet to its alert's line; a timeout's wait is part of it.")?,
+            lake_written: r.counter("lake_flows_written_total", "Flows in files of the lake that are whole and on the disk.")?,
+            lake_files: r.counter("lake_files_total", "Files of the lake that are whole.")?,
+            lake_lost: r.counters("lake_flows_lost_total", &["reason"], "Judged flows that are not in the lake: `queue_full` because its writer was behind, `io` because they could not be written.")?,
             kubernetes_state: r.gauges("kubernetes_state", &["state"], "1 for what names in alerts are worth: `fresh`, `stale` (the API is away), `none`; no series where names are off.")?,
             kubernetes_objects: r.gauges("kubernetes_objects", &["kind"], "Objects of the Kubernetes API that are held; `departed_pods` are kept for flows that end late.")?,
             kubernetes_refused: r.counters("kubernetes_objects_refused_total", &["kind"], "Objects not taken in: `kubernetes.max_objects` are held, or one is too large.")?,
@@ -305,6 +313,12 @@ impl Metrics {
     #[must_use]
     pub fn unclassified(&self, reason: &'static str) -> IntCounter {
         self.flows_unclassified.with_label_values(&[reason])
+    }
+
+    /// Flows that are not in the lake, for a reason.
+    #[must_use]
+    pub fn lake_lost(&self, reason: LakeLoss) -> IntCounter {
+        self.lake_lost.with_label_values(&[reason.name()])
     }
 
     /// Packets found inside those of a tunnel.
@@ -469,6 +483,7 @@ mod tests {
         metrics.queue("records").depth.set(3);
         metrics.unparsed(Unparsed::NotIp).inc_by(2);
         metrics.unclassified("no_model").inc();
+        metrics.lake_lost(LakeLoss::Io).inc();
         metrics.lost("stdout", LossReason::Closed).inc();
         metrics.early_lost("stdout", LossReason::Closed).inc();
         metrics.incidents_lost("stdout", LossReason::Io).inc();

@@ -7,6 +7,7 @@ use crossbeam_channel::RecvTimeoutError;
 use prometheus::local::LocalHistogram;
 
 use super::events::{EventsOut, Told};
+use super::lake::ToLake;
 use super::worker::PUBLISH_MILLIS;
 use super::{Stop, Telemetry, WAIT, wall_clock};
 use crate::alert::SuppressReason;
@@ -20,7 +21,7 @@ use crate::pipeline::counters::{Unclassified, Verdicts};
 use crate::pipeline::detect::Detector;
 use crate::pipeline::flow_log;
 use crate::pipeline::interface_names::InterfaceNames;
-use crate::sink::LineSink;
+use crate::sink::{LakeSink, LineSink};
 use crate::taxonomy::{self, Severity};
 use crate::telemetry::{AlertMetrics, Clock, Heartbeat, Metrics, QueueMetrics};
 
@@ -34,6 +35,7 @@ pub(super) struct Judging<'m> {
     policy: AlertPolicy,
     alerting: Alerting,
     flow_log: Option<LineSink>,
+    lake: Option<ToLake>,
     log_lines_lost: u64,
     interfaces: InterfaceNames,
     nowhere: Arc<str>,
@@ -58,6 +60,7 @@ impl<'m> Judging<'m> {
         policy: AlertPolicy,
         alerting: Alerting,
         flow_log: Option<LineSink>,
+        lake: Option<LakeSink>,
         interfaces: InterfaceNames,
         telemetry: &Telemetry,
         stop: Stop,
@@ -78,6 +81,7 @@ impl<'m> Judging<'m> {
             policy,
             alerting: alerting.on_interfaces(interfaces.clone()),
             flow_log,
+            lake: lake.map(|sink| ToLake::new(sink, model, &metrics)),
             log_lines_lost: 0,
             interfaces,
             nowhere: "".into(),
@@ -152,6 +156,9 @@ impl<'m> Judging<'m> {
         if is_end {
             self.distances.observe(verdict.novelty.into());
             self.log(record, &verdict);
+            if let Some(lake) = &mut self.lake {
+                lake.push(record, self.detector.features(), self.profile, verdict);
+            }
             if let Some(drift) = &mut self.drift {
                 drift.observe(self.detector.features());
             }
@@ -233,6 +240,9 @@ impl<'m> Judging<'m> {
         if let Some(drift) = self.drift.as_mut().filter(|drift| drift.is_enough()) {
             drift.features().iter().for_each(|moved| metrics.set_drift(moved.feature, moved.index()));
             drift.fade();
+        }
+        if let Some(lake) = &mut self.lake {
+            lake.publish(metrics);
         }
         metrics.publish_incidents(&incidents.evidence, &incidents_before.evidence);
         for reason in SuppressReason::ALL {

@@ -12,6 +12,7 @@
 
 mod events;
 mod judge;
+mod lake;
 mod reader;
 mod readers;
 mod sight;
@@ -38,7 +39,7 @@ use crate::features::Profile;
 use crate::flow::FlowPolicy;
 use crate::model::Model;
 use crate::packet::{Fingerprints, Tunnels};
-use crate::sink::LineSink;
+use crate::sink::{LakeSink, LineSink};
 use crate::telemetry::{Clock, Heartbeats, Metrics, Readiness};
 use crate::time::Micros;
 
@@ -68,6 +69,8 @@ pub struct Live<'m> {
     pub alerting: Alerting,
     /// Where every ended flow is logged, if anywhere.
     pub flow_log: Option<LineSink>,
+    /// Where every judged flow is kept, if anywhere.
+    pub lake: Option<LakeSink>,
     /// What the admin server shows.
     pub telemetry: Telemetry,
     /// Looks which interfaces should be read later on; none where what is captured stays what it is.
@@ -164,14 +167,16 @@ impl Live<'_> {
         let fingerprints = deduplicate.then(|| Fingerprints::new(*seed));
         let (profile, tunnels, seed) = (self.profile, self.tunnels, *seed);
         let (telemetry, stop) = (telemetry.clone(), stop.clone());
-        let Self { interfaces, model, alert_policy, alerting, flow_log, lookout, .. } = self;
+        let Self { interfaces, model, alert_policy, alerting, flow_log, lake, lookout, .. } = self;
 
         thread::scope(|scope| {
             let wire = Wire { profile, tunnels, fingerprints };
             let mut readers = Readers::new(scope, wire, names.clone(), model.labels().len(), &telemetry, &stop);
             let mut working = Vec::new();
-            let judging =
-                |names| Judging::new(model, profile, alert_policy, alerting, flow_log, names, &telemetry, stop.clone());
+            let judging = |names| {
+                let stop = stop.clone();
+                Judging::new(model, profile, alert_policy, alerting, flow_log, lake, names, &telemetry, stop)
+            };
             let heartbeat = telemetry.heartbeat("judge");
             let judge;
             if fused {

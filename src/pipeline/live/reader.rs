@@ -266,15 +266,17 @@ impl Sifter {
         let Self { dissector, fingerprints, interface, counters } = self;
         counters.received = counters.received.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(frame.wire_len.into());
-        match dissector.dissect_innermost(frame) {
-            Ok((packet, innermost)) => {
+        let read = match fingerprints {
+            None => dissector.dissect(frame).map(|packet| (packet, 0)),
+            // By what it is, whether a tunnel carries it here or not.
+            Some(fingerprints) => dissector
+                .dissect_innermost(frame)
+                .map(|(packet, innermost)| (packet, fingerprints.of(&innermost).unwrap_or_default())),
+        };
+        match read {
+            Ok((packet, fingerprint)) => {
                 counters.parsed = counters.parsed.saturating_add(1);
                 let packet = PacketMeta { interface: *interface, ..packet };
-                let Some(fingerprints) = fingerprints else {
-                    return Some(Observed { packet, fingerprint: 0, point: ObservationPoint::default() });
-                };
-                // By what it is, whether a tunnel carries it here or not.
-                let fingerprint = fingerprints.of(&innermost).unwrap_or_default();
                 Some(Observed { packet, fingerprint, point: ObservationPoint::new(*interface, device(frame)) })
             }
             Err(reason) => {
