@@ -64,14 +64,16 @@ impl Dissector {
 
     /// Goes on with what a packet carries, until it carries nothing that is wanted and can be read.
     fn look_into<'a>(&mut self, frame: &Frame<'a>) -> Result<(PacketMeta, Frame<'a>), Unparsed> {
-        let ((mut read, mut behind), mut innermost) = (standard::read_with(frame)?, *frame);
+        let (mut read, mut innermost) = (standard::read(frame)?, *frame);
         for _ in 0..self.tunnels.depth() {
             if read.fragment != Fragment::Whole {
                 break;
             }
-            let Some((tunnel, inner)) = self.tunnels.inside(&read.packet, behind) else { break };
-            let Ok(carried) = standard::read_with(&inner) else { break };
-            ((read, behind), innermost) = (carried, inner);
+            let Some(tunnel) = self.tunnels.of(&read.packet) else { break };
+            let behind = standard::behind(&innermost);
+            let Some(inner) = behind.and_then(|behind| tunnel.inside(&read.packet, behind)) else { break };
+            let Ok(carried) = standard::read(&inner) else { break };
+            (read, innermost) = (carried, inner);
             if let Some(count) = self.decapsulated.get_mut(tunnel.index()) {
                 *count = count.saturating_add(1);
             }

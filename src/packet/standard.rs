@@ -29,11 +29,10 @@ pub(super) fn read(frame: &Frame<'_>) -> Result<Read, Unparsed> {
     transport(frame, &ip(frame)?)
 }
 
-/// The same with what lies behind the IP header, for whoever looks into tunnels.
-pub(super) fn read_with<'a>(frame: &Frame<'a>) -> Result<(Read, Behind<'a>), Unparsed> {
-    let ip = ip(frame)?;
-    let read = transport(frame, &ip)?;
-    Ok((read, Behind { captured: ip.payload, on_wire: ip.payload_len }))
+/// What lies behind the IP header of a frame that was read: asked for packets of tunnels alone, so that all others cost nothing more.
+pub(super) fn behind<'a>(frame: &Frame<'a>) -> Option<Behind<'a>> {
+    let Ip { payload, payload_len, .. } = ip(frame).ok()?;
+    Some(Behind { captured: payload, on_wire: payload_len })
 }
 
 #[inline(always)]

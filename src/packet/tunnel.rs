@@ -67,8 +67,17 @@ impl Tunnel {
         }
     }
 
+    /// What a packet of it carries, if its header can be read.
+    pub(super) fn inside<'a>(self, packet: &PacketMeta, behind: Behind<'a>) -> Option<Frame<'a>> {
+        let Behind { captured, on_wire } = behind;
+        let (link, offset) = self.payload(captured)?;
+        let data = captured.get(offset..).filter(|data| !data.is_empty())?;
+        let wire_len = on_wire.checked_sub(u32::try_from(offset).ok()?)?;
+        Some(Frame { time: packet.time, data, wire_len, link })
+    }
+
     /// How the packet inside begins, and where, behind the outer IP header.
-    fn inside(self, behind: &[u8]) -> Option<(LinkType, usize)> {
+    fn payload(self, behind: &[u8]) -> Option<(LinkType, usize)> {
         match self {
             Self::Ipip => Some((LinkType::RawIp, 0)),
             // The flag says that there is a network number, without which the header is of something else.
@@ -106,14 +115,9 @@ impl Tunnels {
         self.depth
     }
 
-    /// What a packet carries, if it is of a tunnel that is wanted.
-    pub(super) fn inside<'a>(self, packet: &PacketMeta, behind: Behind<'a>) -> Option<(Tunnel, Frame<'a>)> {
-        let tunnel = Tunnel::of(packet).filter(|tunnel| self.wanted.get(tunnel.index()) == Some(&true))?;
-        let Behind { captured, on_wire } = behind;
-        let (link, offset) = tunnel.inside(captured)?;
-        let data = captured.get(offset..).filter(|data| !data.is_empty())?;
-        let wire_len = on_wire.checked_sub(u32::try_from(offset).ok()?)?;
-        Some((tunnel, Frame { time: packet.time, data, wire_len, link }))
+    /// Which of these a packet is of, if it is of one.
+    pub(super) fn of(self, packet: &PacketMeta) -> Option<Tunnel> {
+        Tunnel::of(packet).filter(|tunnel| self.wanted.get(tunnel.index()) == Some(&true))
     }
 }
 

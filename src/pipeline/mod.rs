@@ -13,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod alerting;
+mod by_end;
 mod counters;
 mod detect;
 mod flow_lines;
@@ -27,12 +28,13 @@ mod shard;
 mod summary;
 
 pub use alerting::{Alerting, IncidentCounts, Outcome, Taken, Told, identity_of, policy_of};
+pub use by_end::ByEnd;
 pub use counters::{PacketCounters, Totals, Unclassified, Verdicts};
 pub use detect::{Detector, Judge, Judged, Passed};
 pub use flow_lines::{FlowLines, FlowLinesError, flow_lines};
 pub use live::{Live, LiveEnd, LiveInterface, Lookout, Stop, Telemetry};
 pub use merged::Merged;
 pub use offline::{Offline, OfflineError};
-pub use reorder::{ByEnd, Order};
+pub use reorder::Order;
 pub use shard::Stage;
 pub use summary::{Imbalance, Summary};
