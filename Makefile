@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test fuzz bench bench-stages counts docs model lint demo-capture sklearn lab lab-smoke lab-data manifests \
-	chart-test deploy-lint dist image image-test e2e-k8s serve-test serve-bench track-test dvc-test gate drift
+	chart-test deploy-lint dist image image-test e2e-k8s serve-test serve-bench track-test dvc-test feast-test gate drift
 
 # The interface of `make run`: a name, several with commas, /a regular expression/, any, or auto.
 IFACE ?= auto
@@ -71,6 +71,9 @@ docs: ## write the generated pages under docs/ anew
 
 model: ## train models/default.fsm anew from DATA
 	@.ci/model.sh $(if $(DATA),'$(DATA)')
+
+feast-test: ## the lake under PyPI's Feast, DuckDB and pyarrow: what they say is held against the daemon's own log (root)
+	@.ci/feast.sh
 
 gate: ## train a model and hold its figures against bounds: the bundled capture's, or of DATA by GATE (.ci/gate.sh)
 	@DATA='$(DATA)' TEST='$(TEST)' GATE='$(GATE)' PIPELINE='$(PIPELINE)' NAME='$(NAME)' .ci/gate.sh
