@@ -4,7 +4,8 @@
 #![no_main]
 
 use flowshrike::packet::{
-    Dissector, Fingerprints, Frame, LinkType, MAX_TUNNEL_DEPTH, PacketMeta, Reading, TcpFlags, Tunnel, Tunnels, protocol,
+    Dissector, Fingerprints, Frame, LinkType, MAX_TUNNEL_DEPTH, PacketMeta, Reading, TcpFlags, Tunnel, Tunnels,
+    protocol,
 };
 use flowshrike::time::Micros;
 use libfuzzer_sys::fuzz_target;

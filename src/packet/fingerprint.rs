@@ -23,7 +23,7 @@ impl Fingerprints {
 
     /// The fingerprint of a frame's IP packet, the same on every interface; `None` for what is not read.
     ///
-    /// It covers addresses, protocol, lengths, identification and fragment, and the first [`TRANSPORT`] bytes behind the IP header but for
+    /// It covers addresses, protocol, lengths, identification and fragment, and the first 32 bytes behind the IP header but for
     /// the checksum of TCP and UDP, which is not there yet where hardware is to fill it in. It leaves out the link header with its tags, what
     /// each router changes (hops, traffic class, header checksum), and the rest of the payload, of which interfaces may capture more or less.
     #[must_use]
