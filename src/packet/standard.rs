@@ -24,33 +24,35 @@ pub(super) struct Behind<'a> {
     pub on_wire: u32,
 }
 
-/// Reads one frame: link layer, then IP, then transport.
+/// Reads one frame: link layer, then IP.
 pub(super) fn read(frame: &Frame<'_>) -> Result<Read, Unparsed> {
-    transport(frame, &ip(frame)?)
-}
-
-/// What lies behind the IP header of a frame that was read: asked for packets of tunnels alone, so that all others cost nothing more.
-pub(super) fn behind<'a>(frame: &Frame<'a>) -> Option<Behind<'a>> {
-    let Ip { payload, payload_len, .. } = ip(frame).ok()?;
-    Some(Behind { captured: payload, on_wire: payload_len })
-}
-
-#[inline(always)]
-fn ip<'a>(frame: &Frame<'a>) -> Result<Ip<'a>, Unparsed> {
     let (network, offset) = network(frame)?;
     let data = frame.data.get(offset..).unwrap_or_default();
-    // A file may claim fewer bytes on the wire than it holds.
-    let whole = frame.wire_len.max(u32::try_from(frame.data.len()).unwrap_or(u32::MAX));
-    let on_wire = whole.saturating_sub(u32::try_from(offset).unwrap_or(u32::MAX));
+    let on_wire = on_wire(frame, offset);
     let ip = match network {
         Network::Ipv4 => plain_ipv4(data, on_wire),
         Network::Ipv6 => plain_ipv6(data, on_wire),
         Network::Tagged(_) => None,
     };
-    match ip {
-        Some(ip) => Ok(ip),
-        None => any_ip(network, data, on_wire),
-    }
+    let ip = match ip {
+        Some(ip) => ip,
+        None => any_ip(network, data, on_wire)?,
+    };
+    transport(frame, &ip)
+}
+
+/// What lies behind the IP header of a frame that was read: asked for packets of tunnels alone, and the long way, so that all others cost nothing
+/// more.
+pub(super) fn behind<'a>(frame: &Frame<'a>) -> Option<Behind<'a>> {
+    let (network, offset) = network(frame).ok()?;
+    let Ip { payload, payload_len, .. } = any_ip(network, frame.data.get(offset..)?, on_wire(frame, offset)).ok()?;
+    Some(Behind { captured: payload, on_wire: payload_len })
+}
+
+/// Bytes on the wire from an offset on. A file may claim fewer than it holds.
+fn on_wire(frame: &Frame<'_>, offset: usize) -> u32 {
+    let whole = frame.wire_len.max(u32::try_from(frame.data.len()).unwrap_or(u32::MAX));
+    whole.saturating_sub(u32::try_from(offset).unwrap_or(u32::MAX))
 }
 
 /// What the link layer announces behind it.
