@@ -63,6 +63,7 @@ impl Dissector {
     }
 
     /// Goes on with what a packet carries, until it carries nothing that is wanted and can be read.
+    #[inline(never)]
     fn look_into<'a>(&mut self, frame: &Frame<'a>) -> Result<(PacketMeta, Frame<'a>), Unparsed> {
         let (mut read, mut innermost) = (standard::read(frame)?, *frame);
         for _ in 0..self.tunnels.depth() {
