@@ -154,7 +154,7 @@ fn every_judged_flow_is_in_a_file_of_its_hour_with_its_features_and_verdict() {
 fn a_crash_loses_the_open_file_at_most_and_leaves_no_half_one() {
     let Some(bed) = Bed::new("crash") else { return };
     let lake = bed.path("lake");
-    let mut daemon = bed.start(&lake, "1s", &[]);
+    let mut daemon = bed.start(&lake, "3s", &[]);
     bed.send(&calls(0, 300));
     daemon.until("a file is whole", |daemon| bed.metric(daemon, "flowshrike_lake_flows_written_total") == 300.0);
     bed.send(&calls(400, 300));
