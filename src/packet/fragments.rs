@@ -47,7 +47,15 @@ struct FirstFragment {
 
 impl Fragments {
     /// Remembers a first fragment, and gives a later one its datagram's ports.
+    #[inline(always)]
     pub(super) fn resolve(&mut self, packet: &mut PacketMeta, fragment: Fragment) {
+        // Nearly all packets are whole, and pay for no call.
+        if fragment != Fragment::Whole {
+            self.resolve_part(packet, fragment);
+        }
+    }
+
+    fn resolve_part(&mut self, packet: &mut PacketMeta, fragment: Fragment) {
         match fragment {
             Fragment::Whole => {}
             Fragment::First { id } => self.remember(FirstFragment {
