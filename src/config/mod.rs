@@ -8,13 +8,14 @@ mod keys;
 mod page;
 mod reader;
 mod resolve;
+mod sections;
 mod units;
 mod written;
 
 pub use error::{ConfigError, Origin};
 pub use keys::{Form, KEYS, Key};
 pub use page::reference_page;
-pub use resolve::{
+pub use sections::{
     AdminConfig, AlertConfig, AlertOutput, CaptureConfig, Config, FlowConfig, KubernetesConfig, LakeConfig, LogConfig,
     MetricsConfig, Setting,
 };
